@@ -1,0 +1,56 @@
+//! A conversation as one text.
+
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Message {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// What was said.
+    pub content: String,
+}
+
+impl Message {
+    /// A turn of `role`.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self {
+            role: role.into(),
+            content: content.into(),
+        }
+    }
+}
+
+/// How a model expects a conversation to be written.
+pub trait ChatTemplate: Send + Sync {
+    /// The conversation as one text; with `generation_prompt`, ready for the assistant to answer.
+    fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error>;
+}
+
+/// `Human:` / `Assistant:` transcripts as Anthropic-HH writes them, for models without a template of their own.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let text = PlainTemplate.render(&[Message::new("user", "Hello")], true).unwrap();
+/// assert_eq!(text, "\n\nHuman: Hello\n\nAssistant:");
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainTemplate;
+
+impl ChatTemplate for PlainTemplate {
+    fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
+        let mut text = String::new();
+        for Message { role, content } in messages {
+            match role.as_str() {
+                "user" => text += &format!("\n\nHuman: {content}"),
+                "assistant" => text += &format!("\n\nAssistant: {content}"),
+                _ => text += content,
+            }
+        }
+        if generation_prompt {
+            text += "\n\nAssistant:";
+        }
+        Ok(text)
+    }
+}

@@ -1,0 +1,41 @@
+//! What the crate asks of a language model, and models to run it on.
+//!
+//! | trait | asks for | needed by |
+//! |---|---|---|
+//! | [`CausalLm`] | log-probabilities of given tokens | losses, references, the trainer |
+//! | [`Generate`] | new tokens after a prompt | sampling feedback, win rates |
+//! | [`Tokenizer`] | text to ids and back | data |
+//! | [`ChatTemplate`] | a conversation as one text | conversational data |
+
+mod chat;
+mod generate;
+mod tokenizer;
+
+#[cfg(feature = "tokenizers")]
+mod hf_tokenizer;
+#[cfg(feature = "llama")]
+pub mod llama;
+
+pub use chat::{ChatTemplate, Message, PlainTemplate};
+pub use generate::{Generate, GenerationConfig, Sampling};
+pub use tokenizer::{ByteTokenizer, Tokenizer};
+
+use crate::sequence::Sequences;
+use burn::module::{Module, ModuleDisplay};
+use burn::tensor::Tensor;
+
+/// All that is asked of a model that is to be trained: one method.
+///
+/// Its body is usually one line, from logits with [`token_log_probs`](crate::logprob::token_log_probs) and a mask, or without
+/// ever holding the logits with [`FusedLinearLogProbs`](crate::logprob::FusedLinearLogProbs).
+pub trait CausalLm: Module + ModuleDisplay {
+    /// `[batch, seq]` to `[batch, seq - 1]`: log p(token t+1 | tokens ≤ t), exactly zero where token t+1 is not a completion token.
+    fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2>;
+
+    /// Sum over the completion tokens, `[batch]`.
+    fn log_probs(&self, sequences: &Sequences) -> Tensor<1> {
+        self.token_log_probs(sequences)
+            .sum_dim(1)
+            .squeeze_dim::<1>(1)
+    }
+}

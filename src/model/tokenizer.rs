@@ -1,0 +1,69 @@
+//! Text to token ids and back.
+
+use crate::error::Error;
+
+/// Text to token ids and back.
+///
+/// Implemented by [`ByteTokenizer`] and, with feature `tokenizers`, by `HfTokenizer` for any `tokenizer.json`.
+pub trait Tokenizer: Send + Sync {
+    /// Ids of `text` alone: no beginning or end of sequence is added.
+    fn encode(&self, text: &str) -> Result<Vec<u32>, Error>;
+
+    /// Text of `tokens`, without special tokens.
+    fn decode(&self, tokens: &[u32]) -> Result<String, Error>;
+
+    /// Number of ids, special ones included.
+    fn vocab_size(&self) -> usize;
+
+    /// Put before every sequence, if the model expects one.
+    fn bos(&self) -> Option<u32>;
+
+    /// Ends a completion.
+    fn eos(&self) -> u32;
+
+    /// Fills up short rows. May be the same id as [`eos`](Tokenizer::eos): masks go by position.
+    fn pad(&self) -> u32;
+}
+
+/// One token a byte, for tests and examples: ids 0 to 255 are the bytes, 256 ends a sequence, 257 pads.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let tokenizer = ByteTokenizer;
+/// let ids = tokenizer.encode("né").unwrap();
+/// assert_eq!(ids, [110, 195, 169]);
+/// assert_eq!(tokenizer.decode(&ids).unwrap(), "né");
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByteTokenizer;
+
+impl Tokenizer for ByteTokenizer {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        Ok(text.bytes().map(u32::from).collect())
+    }
+
+    /// Invalid UTF-8 becomes U+FFFD.
+    fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        let bytes: Vec<u8> = tokens
+            .iter()
+            .filter_map(|&t| u8::try_from(t).ok())
+            .collect();
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn vocab_size(&self) -> usize {
+        258
+    }
+
+    fn bos(&self) -> Option<u32> {
+        None
+    }
+
+    fn eos(&self) -> u32 {
+        256
+    }
+
+    fn pad(&self) -> u32 {
+        257
+    }
+}

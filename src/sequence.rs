@@ -1,0 +1,137 @@
+//! Right-padded token sequences and what is scored in them.
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape};
+
+/// Right-padded sequences and what is scored in them.
+///
+/// | field | shape | meaning |
+/// |---|---|---|
+/// | `tokens` | `[batch, seq]` | ids; what stands in padding does not matter |
+/// | `attention_mask` | `[batch, seq]` | true on real tokens, false on padding |
+/// | `completion_mask` | `[batch, seq]` | true on tokens whose log-probability counts |
+///
+/// Masks go by position, never by `token == pad`: many models pad with their end-of-sequence token.
+/// The token at position 0 has no prediction, so a `true` there is ignored.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sequences {
+    /// Token ids `[batch, seq]`.
+    pub tokens: Tensor<2, Int>,
+    /// True on real tokens `[batch, seq]`.
+    pub attention_mask: Tensor<2, Bool>,
+    /// True on scored tokens `[batch, seq]`.
+    pub completion_mask: Tensor<2, Bool>,
+}
+
+impl Sequences {
+    /// From tensors of one shape `[batch, seq]`.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    pub fn new(
+        tokens: Tensor<2, Int>,
+        attention_mask: Tensor<2, Bool>,
+        completion_mask: Tensor<2, Bool>,
+    ) -> Self {
+        let [batch, seq] = tokens.dims();
+        assert_shape!(attention_mask, [batch, seq]);
+        assert_shape!(completion_mask, [batch, seq]);
+        Self {
+            tokens,
+            attention_mask,
+            completion_mask,
+        }
+    }
+
+    /// Prompts with their completions, padded on the right with `pad` to the longest row; every completion token is scored.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// # let device = burn::tensor::Device::flex();
+    /// let rows: [(&[u32], &[u32]); 2] = [(&[5, 6], &[7, 2]), (&[5], &[2])];
+    /// let sequences = Sequences::padded(rows, 0, &device);
+    /// assert_eq!(sequences.tokens.dims(), [2, 4]);
+    /// assert_eq!(sequences.num_scored(), 3);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no row, or no token at all.
+    pub fn padded<'a>(
+        rows: impl IntoIterator<Item = (&'a [u32], &'a [u32])>,
+        pad: u32,
+        device: &Device,
+    ) -> Self {
+        let rows: Vec<_> = rows.into_iter().collect();
+        let width = rows.iter().map(|(p, c)| p.len() + c.len()).max();
+        let width = width.expect("a batch needs at least one sequence");
+        assert!(width > 0, "a batch needs at least one token");
+        let shape = [rows.len(), width];
+        let mut tokens = Vec::with_capacity(rows.len() * width);
+        let mut attention = Vec::with_capacity(rows.len() * width);
+        let mut completion = Vec::with_capacity(rows.len() * width);
+        for (p, c) in rows {
+            let (start, end) = (p.len(), p.len() + c.len());
+            tokens.extend(p.iter().chain(c).map(|&t| i64::from(t)));
+            tokens.extend(std::iter::repeat_n(i64::from(pad), width - end));
+            attention.extend((0..width).map(|t| t < end));
+            completion.extend((0..width).map(|t| start <= t && t < end));
+        }
+        let device = &device.clone().inner();
+        Self {
+            tokens: Tensor::from_data(TensorData::new(tokens, shape), device),
+            attention_mask: Tensor::from_data(TensorData::new(attention, shape), device),
+            completion_mask: Tensor::from_data(TensorData::new(completion, shape), device),
+        }
+    }
+
+    /// `[batch, seq]`.
+    pub fn dims(&self) -> [usize; 2] {
+        self.tokens.dims()
+    }
+
+    /// What is to be predicted, `[batch, seq - 1]`: `targets[:, t]` is the token at `t + 1`.
+    pub fn targets(&self) -> Tensor<2, Int> {
+        let [_, seq] = self.dims();
+        self.tokens.clone().narrow(1, 1, seq - 1)
+    }
+
+    /// Which targets are scored, `[batch, seq - 1]`.
+    pub fn target_mask(&self) -> Tensor<2, Bool> {
+        let [_, seq] = self.dims();
+        self.completion_mask.clone().narrow(1, 1, seq - 1)
+    }
+
+    /// Flat indices into `[batch, seq - 1]` of the scored targets, ascending. Reads the mask back from the device.
+    pub fn scored_positions(&self) -> Vec<usize> {
+        let mask = self.target_mask().into_data();
+        let scored = mask.iter::<bool>().enumerate();
+        scored
+            .filter_map(|(i, scored)| scored.then_some(i))
+            .collect()
+    }
+
+    /// Number of scored tokens. Reads the mask back from the device.
+    pub fn num_scored(&self) -> usize {
+        self.scored_positions().len()
+    }
+
+    /// The same sequences on another device.
+    pub fn to_device(self, device: &Device) -> Self {
+        Self {
+            tokens: self.tokens.to_device(device),
+            attention_mask: self.attention_mask.to_device(device),
+            completion_mask: self.completion_mask.to_device(device),
+        }
+    }
+
+    /// The same sequences on the plain device, for a forward pass that needs no gradient.
+    pub fn without_autodiff(&self) -> Self {
+        Self {
+            tokens: self.tokens.clone().without_autodiff(),
+            attention_mask: self.attention_mask.clone().without_autodiff(),
+            completion_mask: self.completion_mask.clone().without_autodiff(),
+        }
+    }
+}
