@@ -1,1 +1,27 @@
-//! To come.
+//! Private, numerically stable helpers. Each says why it exists.
+
+use burn::tensor::{Bool, DType, FloatDType, Tensor};
+
+/// f16 and bf16 up to f32; f32 and f64 as they are. Half precision has 8 or 11 bits: a sum over a vocabulary does not fit.
+pub(crate) fn upcast<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    match tensor.dtype() {
+        DType::F16 | DType::BF16 => tensor.cast(FloatDType::F32),
+        _ => tensor,
+    }
+}
+
+/// 1 where true, 0 where false, in the dtype of `like`: `Bool::float` gives f32, and mixing it with f64 panics.
+pub(crate) fn indicator<const D: usize>(mask: Tensor<D, Bool>, like: &Tensor<D>) -> Tensor<D> {
+    like.zeros_like().without_autodiff().mask_fill(mask, 1.0)
+}
+
+/// The same values off the graph and off the autodiff device, in a dtype that losses compute in.
+pub(crate) fn constant<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    upcast(tensor.without_autodiff())
+}
+
+/// Mean as a product with the reciprocal computed here: autodiff rounds the reciprocal of a scalar divisor to f32.
+pub(crate) fn mean(tensor: Tensor<1>) -> Tensor<1> {
+    let [n] = tensor.dims();
+    tensor.sum().mul_scalar(1.0 / n as f64)
+}
