@@ -15,13 +15,17 @@ pub(crate) fn indicator<const D: usize>(mask: Tensor<D, Bool>, like: &Tensor<D>)
     like.zeros_like().without_autodiff().mask_fill(mask, 1.0)
 }
 
-/// The same values off the graph and off the autodiff device, in a dtype that losses compute in.
-pub(crate) fn constant<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    upcast(tensor.without_autodiff())
-}
-
 /// Mean as a product with the reciprocal computed here: autodiff rounds the reciprocal of a scalar divisor to f32.
 pub(crate) fn mean(tensor: Tensor<1>) -> Tensor<1> {
     let [n] = tensor.dims();
     tensor.sum().mul_scalar(1.0 / n as f64)
+}
+
+/// A constant in the dtype of `like`, so that f32 references meet f64 policies without a panic.
+pub(crate) fn constant_like<const D: usize>(tensor: Tensor<D>, like: &Tensor<D>) -> Tensor<D> {
+    let tensor = tensor.without_autodiff();
+    if tensor.dtype() == like.dtype() {
+        return tensor;
+    }
+    tensor.cast(like.dtype())
 }

@@ -1,9 +1,11 @@
 //! `use burn_kto::prelude::*;` brings what a training script needs.
 
 pub use crate::error::Error;
+pub use crate::kl::*;
 pub use crate::logprob::{
     FusedLinearLogProbs, FusedLinearLogProbsConfig, average_log_probs, sequence_log_probs,
     token_log_probs,
 };
+pub use crate::loss::*;
 pub use crate::model::*;
 pub use crate::sequence::Sequences;
