@@ -1,5 +1,6 @@
 //! `use burn_kto::prelude::*;` brings what a training script needs.
 
+pub use crate::data::*;
 pub use crate::error::Error;
 pub use crate::kl::*;
 pub use crate::logprob::{
@@ -8,4 +9,6 @@ pub use crate::logprob::{
 };
 pub use crate::loss::*;
 pub use crate::model::*;
+pub use crate::reference::*;
 pub use crate::sequence::Sequences;
+pub use crate::train::*;

@@ -117,6 +117,12 @@ impl Sequences {
         self.scored_positions().len()
     }
 
+    /// Number of real tokens. Reads the mask back from the device.
+    pub fn num_tokens(&self) -> usize {
+        let mask = self.attention_mask.to_data();
+        mask.iter::<bool>().filter(|&real| real).count()
+    }
+
     /// The same sequences on another device.
     pub fn to_device(self, device: &Device) -> Self {
         Self {

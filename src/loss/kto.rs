@@ -165,14 +165,17 @@ impl KtoLoss {
             assert_shape!(weights, [batch]);
             weight = weight * constant_like(weights, &policy);
         }
+        let beta = self.config.beta;
         let log_ratio = policy.clone() - reference;
-        let losses = weight * sigmoid((log_ratio.clone() - kl.clone()) * sign * -self.config.beta);
+        let margin = log_ratio.clone() - kl.clone();
+        let losses = weight * sigmoid(margin.clone() * sign * -beta);
         BinaryOutput {
             loss: mean(losses.clone()),
             losses: losses.without_autodiff(),
-            rewards: log_ratio.without_autodiff() * self.config.beta,
+            rewards: log_ratio.without_autodiff() * beta,
             desirable,
             kl,
+            margins: margin.without_autodiff() * beta,
             log_probs: policy.without_autodiff(),
         }
     }

@@ -18,6 +18,8 @@ pub struct BinaryOutput {
     pub desirable: Tensor<1, Bool>,
     /// The reference point z0 that was used, `[1]`.
     pub kl: Tensor<1>,
+    /// β·(log π − log π_ref − z0), `[batch]`: positive where the model is inclined to the completion.
+    pub margins: Tensor<1>,
     /// log π, summed over the completion, `[batch]`.
     pub log_probs: Tensor<1>,
 }

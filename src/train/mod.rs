@@ -1,1 +1,38 @@
-//! To come.
+//! From a loss and a batch to a trained model.
+//!
+//! [`Objective`] is implemented by the losses themselves: a loop of one's own calls `loss.evaluate(&policy, &reference, batch)`, and the
+//! [`Trainer`] (feature `train`) calls the same method. The trainer adds what alignment runs need around it: means that are global over
+//! gradient accumulation, z0 pooled over the whole optimizer step, parameter groups, clipping by the global norm, warm-up and decay of
+//! the learning rate, held-out evaluation, metrics, checkpoints to continue from exactly.
+
+mod metrics;
+mod objective;
+
+pub use metrics::{LossOutput, Metrics};
+pub use objective::Objective;
+
+#[cfg(feature = "train")]
+mod checkpoint;
+#[cfg(feature = "train")]
+mod config;
+#[cfg(feature = "train")]
+mod journal;
+#[cfg(feature = "train")]
+mod optimizer;
+#[cfg(feature = "train")]
+mod progress;
+#[cfg(feature = "train")]
+mod step;
+#[cfg(feature = "train")]
+mod trainer;
+
+#[cfg(feature = "train")]
+pub use config::{Schedule, TrainerConfig};
+#[cfg(feature = "train")]
+pub use optimizer::{DecayGroup, Optimizer, OptimizerConfig};
+#[cfg(feature = "train")]
+pub use progress::Progress;
+#[cfg(feature = "train")]
+pub use step::{StepReport, train_step};
+#[cfg(feature = "train")]
+pub use trainer::{Run, Trainer};

@@ -1,0 +1,58 @@
+//! The policy without its adapters.
+
+use super::Reference;
+use crate::model::CausalLm;
+use crate::sequence::Sequences;
+use burn::module::{ModuleMapper, Param};
+use burn::tensor::Tensor;
+
+/// The policy with its LoRA adapters switched off: the model that they were attached to, without a second copy.
+///
+/// For policies made with burn's `Module::apply_lora`. On a policy without adapters it would be the policy itself, a reference
+/// that follows it: use [`Frozen`](super::Frozen) there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AdapterOff;
+
+impl<M: CausalLm> Reference<M> for AdapterOff {
+    /// # Panics
+    ///
+    /// If the policy has no adapter.
+    fn log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<1> {
+        let mut off = SwitchOff::default();
+        let base = policy.valid().map(&mut off);
+        assert!(
+            off.switched > 0,
+            "AdapterOff needs a policy with LoRA adapters, got none; use Frozen::new(&policy)"
+        );
+        let log_probs = base.log_probs(&sequences.without_autodiff());
+        log_probs.without_autodiff()
+    }
+}
+
+/// Zeroes the factors of adapters, so that their product vanishes.
+#[derive(Default)]
+struct SwitchOff {
+    depth: usize,
+    switched: usize,
+}
+
+impl ModuleMapper for SwitchOff {
+    // burn enters a container of this name around the state of an adapted parameter.
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        if container == "Reparameterization" || self.depth > 0 {
+            self.depth += 1;
+        }
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if self.depth == 0 {
+            return param;
+        }
+        self.switched += 1;
+        param.map(|tensor| tensor.zeros_like())
+    }
+}
