@@ -2,6 +2,7 @@
 
 pub use crate::data::*;
 pub use crate::error::Error;
+pub use crate::eval::{WinRate, auc};
 pub use crate::kl::*;
 pub use crate::logprob::{
     FusedLinearLogProbs, FusedLinearLogProbsConfig, average_log_probs, sequence_log_probs,

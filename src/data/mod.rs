@@ -46,3 +46,9 @@ pub trait Batcher {
 pub fn epoch_order(_len: usize, _seed: u64, _epoch: usize) -> Vec<usize> {
     vec![]
 }
+impl PreferenceBatch {
+    #[allow(missing_docs)]
+    pub fn new(chosen: Sequences, rejected: Sequences) -> Self {
+        Self { chosen, rejected }
+    }
+}

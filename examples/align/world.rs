@@ -1,0 +1,135 @@
+//! A small world with a verifiable notion of good and bad: a shop answers its customers.
+//!
+//! A prompt is a complaint such as `hello , my red kettle is broken .`; a reply is good if it is polite, is about the thing that the
+//! customer named, and offers what helps with that problem. All three can be checked by looking, so thumbs are given by rule.
+//! The demonstrations are what one finds in the wild: some good replies, many rude, confused or useless ones.
+
+use burn_kto::prelude::*;
+use rand::prelude::*;
+use rand_chacha::ChaCha8Rng;
+
+const GREETINGS: [&str; 4] = ["", "hello , ", "hi , ", "good morning , "];
+const KINDS: [&str; 6] = ["", "new ", "old ", "red ", "blue ", "small "];
+const THINGS: [&str; 16] = [
+    "kettle", "lamp", "jacket", "phone", "bike", "chair", "radio", "watch", "printer", "mug",
+    "book", "table", "clock", "camera", "toaster", "bag",
+];
+/// What is wrong, and what helps.
+const PROBLEMS: [(&str, &str); 8] = [
+    ("is broken", "repair it today"),
+    ("did not arrive", "find it today"),
+    ("is too expensive", "lower the price"),
+    ("has a scratch", "polish it for you"),
+    ("is dirty", "clean it for you"),
+    ("is the wrong size", "swap it for you"),
+    ("makes a noise", "oil it for you"),
+    ("lost its cable", "send you a cable"),
+];
+const POLITE: [&str; 3] = [
+    "sorry about your",
+    "thank you for telling us about your",
+    "we are very sorry about your",
+];
+const RUDE: [&str; 3] = [
+    "who cares about your",
+    "stop complaining about your",
+    "nobody asked about your",
+];
+
+/// A customer's complaint.
+#[derive(Clone, Debug)]
+pub struct Complaint {
+    pub text: String,
+    thing: usize,
+    problem: usize,
+}
+
+/// Complaints to train on and complaints about things and problems that training never saw together.
+pub fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut all = Vec::new();
+    for (greeting, kind) in GREETINGS.iter().flat_map(|g| KINDS.map(|k| (g, k))) {
+        for (thing, problem) in (0..THINGS.len()).flat_map(|t| (0..PROBLEMS.len()).map(move |p| (t, p))) {
+            let (name, what) = (THINGS[thing], PROBLEMS[problem].0);
+            let text = format!("{greeting}my {kind}{name} {what} .");
+            all.push(Complaint { text, thing, problem });
+        }
+    }
+    all.shuffle(&mut rng);
+    // Two of the sixteen things are held out for each problem.
+    let unseen = |c: &Complaint| (c.thing + 2 * c.problem) % 8 == 0;
+    let (held_out, train) = all.into_iter().partition(unseen);
+    (train, held_out)
+}
+
+impl Complaint {
+    /// A reply as one finds them: good in one case of three, else with something wrong.
+    pub fn reply_in_the_wild(&self, rng: &mut ChaCha8Rng) -> String {
+        let good = rng.random_bool(1.0 / 3.0);
+        let wrong = if good { 3 } else { rng.random_range(0..3) };
+        let opening = if wrong == 0 { &RUDE } else { &POLITE };
+        let opening = opening.choose(rng).unwrap_or(&POLITE[0]);
+        let thing = if wrong == 1 { other(self.thing, THINGS.len(), rng) } else { self.thing };
+        let problem = if wrong == 2 { other(self.problem, PROBLEMS.len(), rng) } else { self.problem };
+        format!("{opening} {} . we will {} .", THINGS[thing], PROBLEMS[problem].1)
+    }
+
+    /// How many of the three qualities a reply has: polite, about the right thing, of help.
+    pub fn qualities(&self, reply: &str) -> usize {
+        let reply = reply.trim();
+        let Some((first, second)) = reply.split_once(" . we will ") else {
+            return 0;
+        };
+        let polite = POLITE.iter().any(|opening| first.starts_with(opening));
+        let on_topic = first.split(' ').next_back() == Some(THINGS[self.thing]);
+        let helpful = second.strip_suffix(" .") == Some(PROBLEMS[self.problem].1);
+        usize::from(polite) + usize::from(on_topic) + usize::from(helpful)
+    }
+
+    /// Thumb up?
+    pub fn likes(&self, reply: &str) -> bool {
+        self.qualities(reply) == 3
+    }
+}
+
+fn other(index: usize, len: usize, rng: &mut ChaCha8Rng) -> usize {
+    (index + rng.random_range(1..len)) % len
+}
+
+/// `tokenizer.json` and `tokenizer_config.json` of a tokenizer with one id a word of this world.
+pub fn tokenizer_files() -> (String, String) {
+    let mut words: Vec<&str> = ["my", "we", "will", ".", ","].to_vec();
+    let problems = PROBLEMS.iter().flat_map(|(what, help)| [*what, *help]);
+    let texts = GREETINGS.iter().chain(&KINDS).chain(&THINGS).chain(&POLITE).chain(&RUDE);
+    words.extend(texts.copied().chain(problems).flat_map(str::split_whitespace));
+    words.sort_unstable();
+    words.dedup();
+    let special = ["<unk>", "<s>", "</s>"];
+    let vocab: serde_json::Map<String, serde_json::Value> = special
+        .iter()
+        .chain(&words)
+        .enumerate()
+        .map(|(id, word)| (word.to_string(), id.into()))
+        .collect();
+    let added = special.iter().enumerate().map(|(id, word)| {
+        serde_json::json!({"id": id, "content": word, "single_word": false, "lstrip": false,
+            "rstrip": false, "normalized": false, "special": true})
+    });
+    let tokenizer = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": added.collect::<Vec<_>>(),
+        "normalizer": null, "pre_tokenizer": {"type": "WhitespaceSplit"},
+        "post_processor": null, "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
+    });
+    let config = serde_json::json!({
+        "bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>", "add_bos_token": true,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    });
+    (tokenizer.to_string(), config.to_string())
+}
+
+/// Prompt and reply as they are trained on.
+pub fn prompt(complaint: &Complaint) -> Prompt {
+    Prompt::from(format!("{} ", complaint.text))
+}
