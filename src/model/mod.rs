@@ -9,16 +9,27 @@
 
 mod chat;
 mod generate;
+#[cfg(feature = "llama")]
+mod sampling;
 mod tokenizer;
 
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
+#[cfg(feature = "tokenizers")]
+mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
 pub use chat::{ChatTemplate, Message, PlainTemplate};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use tokenizer::{ByteTokenizer, Tokenizer};
+
+#[cfg(feature = "tokenizers")]
+pub use hf_tokenizer::HfTokenizer;
+#[cfg(feature = "tokenizers")]
+pub use jinja::JinjaTemplate;
+#[cfg(feature = "llama")]
+pub use llama::{Llama, LlamaConfig};
 
 use crate::sequence::Sequences;
 use burn::module::{Module, ModuleDisplay};

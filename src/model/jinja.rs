@@ -1,0 +1,149 @@
+//! The chat template that a model folder brings.
+
+use super::chat::{ChatTemplate, Message};
+use super::hf_tokenizer::read_json;
+use crate::error::Error;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, ErrorKind, context};
+use serde_json::Value;
+use std::path::Path;
+
+/// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, `raise_exception`, Python's
+/// string methods.
+#[derive(Debug)]
+pub struct JinjaTemplate {
+    environment: Environment<'static>,
+    bos_token: String,
+    eos_token: String,
+}
+
+const NAME: &str = "chat_template";
+
+impl JinjaTemplate {
+    /// The template of a model folder: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json` (the one named
+    /// `default` where there are several). `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read or the template is not valid.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Option<Self>, Error> {
+        let folder = folder.as_ref();
+        let settings = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
+        let path = folder.join("chat_template.jinja");
+        let source = match std::fs::read_to_string(&path) {
+            Ok(source) => Some(source),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => in_settings(&settings),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        let token = |name: &str| {
+            let token = &settings[name];
+            let text = token.as_str().or(token["content"].as_str());
+            text.unwrap_or_default().to_string()
+        };
+        let tokens = (token("bos_token"), token("eos_token"));
+        source
+            .map(|source| Self::new(source, tokens.0, tokens.1))
+            .transpose()
+    }
+
+    /// From its source, and the texts of the tokens that begin and end a sequence.
+    ///
+    /// # Errors
+    ///
+    /// Where the template is not valid.
+    pub fn new(
+        source: impl Into<String>,
+        bos_token: impl Into<String>,
+        eos_token: impl Into<String>,
+    ) -> Result<Self, Error> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.map_err(|error| refused(&error))?);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.add_function("raise_exception", |message: String| {
+            Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        });
+        let added = environment.add_template_owned(NAME, source.into());
+        added.map_err(|error| refused(&error))?;
+        Ok(Self {
+            environment,
+            bos_token: bos_token.into(),
+            eos_token: eos_token.into(),
+        })
+    }
+}
+
+impl ChatTemplate for JinjaTemplate {
+    fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
+        let template = self.environment.get_template(NAME);
+        let rendered = template.and_then(|template| {
+            template.render(context! {
+                messages => minijinja::value::Serde(messages),
+                add_generation_prompt => generation_prompt,
+                bos_token => self.bos_token.as_str(),
+                eos_token => self.eos_token.as_str(),
+            })
+        });
+        rendered.map_err(|error| refused(&error))
+    }
+}
+
+/// A text, or a list of named ones.
+fn in_settings(settings: &Value) -> Option<String> {
+    let template = &settings["chat_template"];
+    let default = template.as_array().and_then(|templates| {
+        let named = |name| templates.iter().find(|t| t["name"] == name);
+        named("default").or(templates.first())
+    });
+    let text = template
+        .as_str()
+        .or(default.and_then(|t| t["template"].as_str()));
+    text.map(str::to_string)
+}
+
+fn refused(error: &minijinja::Error) -> Error {
+    let detail = error
+        .detail()
+        .map_or_else(|| error.to_string(), str::to_string);
+    Error::Tokenize {
+        message: format!("the chat template says: {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chat_markup_is_rendered_as_transformers_does() {
+        let source = "{% for m in messages %}\n    {{- '<|im_start|>' + m['role'] + '\\n' + m.content.strip() + '<|im_end|>' + '\\n' }}\n{% endfor %}\n{% if add_generation_prompt %}\n{{ '<|im_start|>assistant\\n' }}\n{%- endif %}";
+        let template = JinjaTemplate::new(source, "", "").unwrap();
+        let messages = [Message::new("user", " hi ")];
+        let text = template.render(&messages, true).unwrap();
+        assert_eq!(
+            text,
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        );
+        let text = template.render(&messages, false).unwrap();
+        assert_eq!(text, "<|im_start|>user\nhi<|im_end|>\n");
+    }
+
+    #[test]
+    fn a_template_may_refuse() {
+        let template = JinjaTemplate::new("{{ raise_exception('no system turn') }}", "", "");
+        let error = template
+            .unwrap()
+            .render(&[], false)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "cannot tokenize: the chat template says: no system turn"
+        );
+        assert!(JinjaTemplate::new("{% if %}", "", "").is_err());
+    }
+}

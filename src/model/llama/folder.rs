@@ -1,0 +1,223 @@
+//! Hugging Face folders: `config.json` and `model.safetensors`, whole or in shards.
+
+use super::layers::Maker;
+use super::{Llama, LlamaConfig};
+use crate::error::Error;
+use burn::module::{Initializer, Module, Param};
+use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
+use burn::tensor::{DType, Device, Tensor};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+/// What belongs to a model besides its weights, where it is there.
+const COMPANIONS: [&str; 7] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+    "tokenizer.model",
+];
+
+impl Llama {
+    /// Reads a folder. Weights of any float type become f32.
+    ///
+    /// On an autodiff device the parameters are ready to train.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder, its `config.json` or its weights are missing, damaged, of another kind of model, or do not fit each other;
+    /// the message names the file, and the tensor.
+    pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
+        let folder = folder.as_ref();
+        if !folder.is_dir() {
+            return Err(failed(folder, "is not a folder"));
+        }
+        let config = read_config(&folder.join("config.json"))?;
+        let mut model = Self::build(&config, &mut Later(device));
+        let mut missing: Option<BTreeSet<String>> = None;
+        for file in weight_files(folder)? {
+            let mut store = SafetensorsStore::from_file(&file)
+                .with_from_adapter(FloatCastAdapter::to(DType::F32))
+                .validate(false)
+                .allow_partial(true);
+            let result = model.load_from(&mut store);
+            let result = result.map_err(|error| failed(&file, one_line(&error.to_string())))?;
+            if let Some(error) = result.errors.first() {
+                return Err(failed(&file, one_line(&error.to_string())));
+            }
+            if let Some(unknown) = result
+                .unused
+                .iter()
+                .find(|name| !may_be_left(name, &config))
+            {
+                let message = format!("has tensor {unknown}, which this model does not have");
+                return Err(failed(&file, message));
+            }
+            let absent = result.missing.into_iter().map(|(name, _)| name);
+            missing = Some(match missing {
+                None => absent.collect(),
+                Some(before) => absent.filter(|name| before.contains(name)).collect(),
+            });
+        }
+        match missing.unwrap_or_default().first() {
+            Some(name) => Err(failed(folder, format!("tensor {name} is missing"))),
+            None => Ok(model),
+        }
+    }
+
+    /// Writes `config.json` and `model.safetensors`, as f32, into a folder that is made if it is not there; Python's transformers
+    /// reads it. Each file appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
+        let folder = folder.as_ref();
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let mut config = self.config().clone();
+        let float32 = Value::from("float32");
+        config.other.remove("dtype");
+        config.other.insert("torch_dtype".into(), float32);
+        let path = folder.join("config.json");
+        let text = serde_json::to_string_pretty(&config);
+        let text = text.map_err(|error| failed(&path, error.to_string()))?;
+        let new = path.with_extension("json.new");
+        fs::write(&new, text + "\n").map_err(Error::io("write", &new))?;
+        fs::rename(&new, &path).map_err(Error::io("write", &path))?;
+        let path = folder.join(WEIGHTS);
+        let mut store = SafetensorsStore::from_file(&path)
+            .clear_metadata()
+            .metadata("format", "pt")
+            .overwrite(true);
+        let saved = self.valid().save_into(&mut store);
+        saved.map_err(|error| failed(&path, one_line(&error.to_string())))
+    }
+
+    /// Copies what belongs to a model besides its weights: tokenizer, chat template, generation defaults. Files that are not there
+    /// are left out; nothing happens where both folders are one.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be copied.
+    pub fn copy_tokenizer(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), Error> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        fs::create_dir_all(to).map_err(Error::io("create", to))?;
+        let same = fs::canonicalize(from).ok() == fs::canonicalize(to).ok();
+        for name in COMPANIONS {
+            let (source, target) = (from.join(name), to.join(name));
+            if !same && source.is_file() {
+                fs::copy(&source, &target).map_err(Error::io("write", &target))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_config(path: &Path) -> Result<LlamaConfig, Error> {
+    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let config: LlamaConfig =
+        serde_json::from_str(&text).map_err(|error| failed(path, error.to_string()))?;
+    let checked = config.validate();
+    checked.map_err(|error| failed(path, error.to_string()))?;
+    Ok(config)
+}
+
+/// `model.safetensors`, or the shards that the index names.
+fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let whole = folder.join(WEIGHTS);
+    let index = folder.join(INDEX);
+    let files = if whole.is_file() {
+        vec![whole]
+    } else if index.is_file() {
+        shards(folder, &index)?
+    } else {
+        let pytorch = folder.join("pytorch_model.bin").is_file();
+        let hint = if pytorch {
+            " (pytorch_model.bin is not read: convert it to safetensors)"
+        } else {
+            ""
+        };
+        return Err(failed(folder, format!("no {WEIGHTS} and no {INDEX}{hint}")));
+    };
+    for file in &files {
+        check_is_safetensors(file)?;
+    }
+    Ok(files)
+}
+
+fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, Error> {
+    let text = fs::read_to_string(index).map_err(Error::io("read", index))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| failed(index, error.to_string()))?;
+    let Some(map) = value["weight_map"]
+        .as_object()
+        .filter(|map| !map.is_empty())
+    else {
+        return Err(failed(index, "has no weight_map"));
+    };
+    let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
+    let plain = |name: &&str| Path::new(name).file_name() == Some(name.as_ref());
+    match names.iter().find(|name| !plain(name)) {
+        Some(name) => Err(failed(
+            index,
+            format!("names {name}, which is not a file name"),
+        )),
+        None => Ok(names.iter().map(|name| folder.join(name)).collect()),
+    }
+}
+
+/// Names the two usual accidents before the parser says something about headers.
+fn check_is_safetensors(path: &Path) -> Result<(), Error> {
+    use std::io::Read;
+    let mut start = [0; 24];
+    let file = fs::File::open(path).map_err(Error::io("read", path))?;
+    let size = file.metadata().map_err(Error::io("read", path))?.len();
+    let read = file.take(24).read(&mut start);
+    let read = read.map_err(Error::io("read", path))?;
+    if start.starts_with(b"version https://git-lfs") {
+        let message = "is a Git LFS pointer, not the weights: run `git lfs pull`";
+        return Err(failed(path, message));
+    }
+    let header = u64::from_le_bytes(start[..8].try_into().unwrap_or_default());
+    if read < 9 || header.checked_add(8).is_none_or(|end| end > size) || start[8] != b'{' {
+        let message = format!("is not a safetensors file, or is cut off ({size} bytes)");
+        return Err(failed(path, message));
+    }
+    Ok(())
+}
+
+/// Tensors that some writers store although they follow from others.
+fn may_be_left(name: &str, config: &LlamaConfig) -> bool {
+    name.ends_with("rotary_emb.inv_freq")
+        || (name == "lm_head.weight" && config.tie_word_embeddings)
+}
+
+fn failed(path: &Path, message: impl Into<String>) -> Error {
+    Error::Model {
+        path: path.into(),
+        message: message.into(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Parameters that a file will bring: nothing is allocated for them before.
+struct Later<'a>(&'a Device);
+
+impl Maker for Later<'_> {
+    fn matrix(&mut self, out: usize, input: usize) -> Param<Tensor<2>> {
+        Initializer::Zeros.init([out, input], self.0)
+    }
+
+    fn vector(&mut self, size: usize, _value: f64) -> Param<Tensor<1>> {
+        Initializer::Zeros.init([size], self.0)
+    }
+}

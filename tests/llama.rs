@@ -1,0 +1,495 @@
+//! The decoder against reference numbers, and its own laws.
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Int, Tensor, TensorData, activation::log_softmax};
+use burn_kto::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
+
+/// A folder of shared reference data, or `None` with a note where this machine has none.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = Path::new(SHARED).join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!("skipped: {} is not there", path.display());
+    None
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn ids(value: &serde_json::Value) -> Vec<u32> {
+    let ids = value.as_array().unwrap();
+    ids.iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+fn device() -> Device {
+    Device::flex()
+}
+
+/// All the families, small.
+fn tiny(kind: &str) -> LlamaConfig {
+    let mut config = LlamaConfig::new(50, 32, 2, 4);
+    config.model_type = kind.into();
+    config.num_key_value_heads = Some(2);
+    config.max_position_embeddings = 24;
+    config.tie_word_embeddings = kind != "mistral";
+    config
+}
+
+fn tokens(rows: &[&[u32]]) -> Tensor<2, Int> {
+    let flat: Vec<i64> = rows
+        .iter()
+        .flat_map(|r| r.iter().map(|&t| i64::from(t)))
+        .collect();
+    Tensor::from_data(
+        TensorData::new(flat, [rows.len(), rows[0].len()]),
+        &device(),
+    )
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().to_vec().unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+/// Log-probability of every token after the first.
+fn log_probs_of(model: &Llama, ids: &[u32]) -> Vec<f32> {
+    let sequences = Sequences::padded([(&ids[..1], &ids[1..])], 0, &device());
+    values(model.token_log_probs(&sequences))
+}
+
+fn check_golden(model: &Llama, golden: &serde_json::Value, tolerance: f32) -> f32 {
+    let mut worst = 0.0_f32;
+    for case in golden["cases"].as_array().unwrap() {
+        let got = log_probs_of(model, &ids(&case["ids"]));
+        let expected: Vec<f32> = case["logprobs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|x| x.as_f64().unwrap() as f32)
+            .collect();
+        worst = worst.max(largest_difference(&got, &expected));
+    }
+    assert!(worst < tolerance, "largest difference {worst}");
+    worst
+}
+
+#[test]
+fn stories260k_scores_and_writes_as_the_reference_does() {
+    let Some(folder) = shared("data/models/stories260K") else {
+        return;
+    };
+    let golden = json(&folder.join("../golden_stories260K.json"));
+    let model = Llama::load(&folder, &device()).unwrap();
+    let worst = check_golden(&model, &golden, 1e-4);
+    eprintln!("stories260K: largest difference of a log-probability {worst:e}");
+    let logits = values(model.logits(tokens(&[&[1]])));
+    for (got, expected) in logits
+        .iter()
+        .zip(golden["logits_bos_first8"].as_array().unwrap())
+    {
+        assert!((f64::from(*got) - expected.as_f64().unwrap()).abs() < 1e-4);
+    }
+    let greedy = ids(&golden["greedy_ids_from_bos"]);
+    let start = usize::from(greedy[0] == 1);
+    let config = GenerationConfig::new().with_max_new_tokens(greedy.len() - start);
+    let written = model.generate(&[vec![1]], &config).unwrap();
+    assert_eq!(written[0], greedy[start..]);
+}
+
+#[test]
+fn stories260k_tokenizer_puts_the_beginning_first() {
+    let Some(folder) = shared("data/models/stories260K") else {
+        return;
+    };
+    let golden = json(&folder.join("../golden_stories260K.json"));
+    let tokenizer = HfTokenizer::from_folder(&folder).unwrap();
+    assert_eq!((tokenizer.bos(), tokenizer.eos()), (Some(1), 2));
+    for case in golden["cases"].as_array().unwrap() {
+        let mut got = vec![1];
+        got.extend(tokenizer.encode(case["text"].as_str().unwrap()).unwrap());
+        assert_eq!(got, ids(&case["ids"]));
+    }
+}
+
+#[test]
+fn smollm2_scores_and_chats_as_the_reference_does() {
+    let Some(golden) = shared("data/models/golden_smollm2_135m.json") else {
+        return;
+    };
+    let Ok(folder) = std::env::var("BURN_KTO_SMOLLM2") else {
+        eprintln!("skipped: BURN_KTO_SMOLLM2 names no model folder");
+        return;
+    };
+    let golden = json(&golden);
+    let model = Llama::load(&folder, &device()).unwrap();
+    let worst = check_golden(&model, &golden, 2e-3);
+    eprintln!("SmolLM2-135M: largest difference of a log-probability {worst:e}");
+    let chat = &golden["greedy_chat"];
+    let tokenizer = HfTokenizer::from_folder(&folder).unwrap();
+    assert_eq!(tokenizer.bos(), None);
+    let prompt = tokenizer.encode(chat["prompt"].as_str().unwrap()).unwrap();
+    assert_eq!(prompt, ids(&chat["prompt_ids"]));
+    let expected = ids(&chat["completion_ids"]);
+    let config = GenerationConfig::new().with_max_new_tokens(expected.len());
+    let config = config.with_stop_tokens(vec![tokenizer.eos()]);
+    let written = model.generate(&[prompt], &config).unwrap();
+    assert_eq!(written[0], expected);
+}
+
+#[test]
+fn the_fused_head_scores_completions_as_the_logits_do() {
+    for kind in ["llama", "mistral", "qwen2", "qwen3"] {
+        let model = tiny(kind).init(3, &device());
+        let rows: [(&[u32], &[u32]); 2] = [(&[1, 9, 4], &[7, 2]), (&[1], &[3, 3, 8, 30, 2])];
+        let sequences = Sequences::padded(rows, 2, &device());
+        let all = token_log_probs(
+            model.logits(sequences.tokens.clone()).narrow(1, 0, 5),
+            sequences.targets(),
+        );
+        let expected = values(all.mask_fill(sequences.target_mask().bool_not(), 0.0));
+        let got = values(model.token_log_probs(&sequences));
+        assert!(largest_difference(&got, &expected) < 1e-5, "{kind}");
+        for (got, scored) in got
+            .iter()
+            .zip(sequences.target_mask().into_data().iter::<bool>())
+        {
+            assert!(
+                scored == (*got != 0.0),
+                "exactly zero where nothing is scored"
+            );
+        }
+    }
+}
+
+#[test]
+fn padding_and_company_do_not_matter() {
+    let model = tiny("llama").init(3, &device());
+    let row: (&[u32], &[u32]) = (&[1, 9, 4], &[7, 2]);
+    let long: (&[u32], &[u32]) = (&[1], &[3; 15]);
+    let alone = values(model.log_probs(&Sequences::padded([row], 0, &device())));
+    for pad in [0, 2, 49] {
+        let both = values(model.log_probs(&Sequences::padded([row, long], pad, &device())));
+        assert!((both[0] - alone[0]).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn a_batch_with_nothing_scored_is_zero_with_a_zero_gradient() {
+    let model = tiny("llama").init(3, &device().autodiff());
+    let mut sequences = Sequences::padded([(&[1_u32, 2][..], &[3_u32][..])], 0, &device());
+    sequences.completion_mask = sequences.completion_mask.zeros_like();
+    let loss = model.log_probs(&sequences).sum();
+    assert_eq!(loss.clone().into_scalar::<f32>(), 0.0);
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    assert_eq!(grads.len(), 1);
+}
+
+#[test]
+fn gradients_reach_every_parameter() {
+    for (kind, tensors) in [("llama", 20), ("mistral", 21), ("qwen2", 26), ("qwen3", 24)] {
+        let model = tiny(kind).init(3, &device().autodiff());
+        let rows: [(&[u32], &[u32]); 1] = [(&[1, 9, 4], &[7, 2])];
+        let loss = model
+            .log_probs(&Sequences::padded(rows, 0, &device()))
+            .sum();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        assert_eq!(grads.len(), tensors, "{kind}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights() {
+    let row = [1, 5, 9, 2];
+    let of = |seed| log_probs_of(&tiny("llama").init(seed, &device()), &row);
+    assert_eq!(of(1), of(1));
+    assert_ne!(of(1), of(2));
+}
+
+#[test]
+fn cached_generation_is_the_argmax_of_a_full_pass() {
+    for kind in ["llama", "mistral", "qwen2", "qwen3"] {
+        let model = tiny(kind).init(5, &device());
+        let mut all: Vec<u32> = vec![1, 7];
+        for _ in 0..8 {
+            let logits = values(model.logits(tokens(&[&all])));
+            let last = &logits[logits.len() - 50..];
+            let best = (0..50)
+                .max_by(|&a, &b| last[a].total_cmp(&last[b]))
+                .unwrap();
+            all.push(best as u32);
+        }
+        let config = GenerationConfig::new().with_max_new_tokens(8);
+        let written = model.generate(&[vec![1, 7]], &config).unwrap();
+        assert_eq!(written[0], all[2..], "{kind}");
+    }
+}
+
+#[test]
+fn a_row_is_written_as_if_alone() {
+    // A sharp model, so that rows end at different steps.
+    let model = tiny("llama").init(5, &device());
+    let prompts: Vec<Vec<u32>> = vec![
+        vec![1, 7],
+        vec![4],
+        vec![1, 9],
+        vec![30, 31, 32],
+        vec![8, 8],
+    ];
+    let sampling = Sampling::Random {
+        temperature: 1.0,
+        top_k: 0,
+        top_p: 0.95,
+    };
+    let config = GenerationConfig::new()
+        .with_max_new_tokens(12)
+        .with_sampling(sampling)
+        .with_seed(9)
+        .with_stop_tokens((0..10).collect());
+    let together = model.generate(&prompts, &config).unwrap();
+    let lengths: Vec<usize> = together.iter().map(Vec::len).collect();
+    assert!(lengths.iter().any(|l| *l != lengths[0]), "{lengths:?}");
+    for (row, prompt) in prompts.iter().enumerate() {
+        // The same row index, behind prompts of another length that cannot share its batch.
+        let mut others = vec![vec![1; 20]; row];
+        others.push(prompt.clone());
+        assert_eq!(
+            model.generate(&others, &config).unwrap()[row],
+            together[row]
+        );
+    }
+    for row in &together {
+        let stop = row.iter().position(|t| *t < 10);
+        assert!(
+            stop.is_none_or(|at| at == row.len() - 1),
+            "ends with its stop token"
+        );
+    }
+    assert_eq!(
+        model.generate(&prompts, &config).unwrap(),
+        together,
+        "seeded"
+    );
+    let other = config.clone().with_seed(10);
+    assert_ne!(model.generate(&prompts, &other).unwrap(), together);
+}
+
+#[test]
+fn generation_stops_where_the_model_ends() {
+    let model = tiny("llama").init(5, &device());
+    let config = GenerationConfig::new().with_max_new_tokens(100);
+    let written = model.generate(&[vec![1; 20]], &config).unwrap();
+    assert_eq!(
+        written[0].len(),
+        24 - 20 + 1,
+        "the last token needs no room of its own"
+    );
+}
+
+#[test]
+fn bad_prompts_are_errors_that_name_them() {
+    let model = tiny("llama").init(5, &device());
+    let config = GenerationConfig::new();
+    let error = |prompts: &[Vec<u32>]| model.generate(prompts, &config).unwrap_err().to_string();
+    assert!(error(&[vec![1], vec![]]).starts_with("prompt 1 is empty"));
+    assert_eq!(
+        error(&[vec![50]]),
+        "prompt 0 has token 50, but the vocabulary ends at 49"
+    );
+    assert!(error(&[vec![1; 24]]).contains("leaves no room"));
+    let hot = config.clone().with_sampling(Sampling::Random {
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+    });
+    assert!(model.generate(&[vec![1]], &hot).is_err());
+    assert!(model.generate(&[], &config).unwrap().is_empty());
+}
+
+#[test]
+#[should_panic(expected = "the model reads at most 24 tokens, got a sequence of 25")]
+fn too_long_a_sequence_panics_with_both_numbers() {
+    tiny("llama").init(5, &device()).hidden(tokens(&[&[1; 25]]));
+}
+
+#[test]
+fn a_sliding_window_is_respected() {
+    let mut config = tiny("mistral");
+    config.other.insert("sliding_window".into(), 10.into());
+    assert_eq!(config.max_length(), 10);
+    config
+        .other
+        .insert("use_sliding_window".into(), false.into());
+    assert_eq!(config.max_length(), 24);
+}
+
+#[test]
+fn what_is_saved_is_loaded_to_the_last_bit() {
+    for kind in ["llama", "mistral", "qwen2", "qwen3"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = tiny(kind);
+        config.other.insert("something_else".into(), "kept".into());
+        let model = config.init(11, &device().autodiff());
+        model.save(folder.path()).unwrap();
+        let loaded = Llama::load(folder.path(), &device().autodiff()).unwrap();
+        let row = [1, 5, 9, 30, 2];
+        assert_eq!(log_probs_of(&loaded, &row), log_probs_of(&model, &row));
+        assert_eq!(loaded.config().other["something_else"], "kept");
+        let loss = loaded.log_probs(&Sequences::padded([(&row[..2], &row[2..])], 0, &device()));
+        assert!(
+            loss.is_autodiff(),
+            "a model loaded on an autodiff device trains"
+        );
+        model.save(folder.path()).unwrap(); // over what is there
+    }
+}
+
+/// Names and shapes of a safetensors file, from its header.
+fn header(path: &Path) -> BTreeMap<String, Vec<u64>> {
+    let bytes = std::fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    let header = header.as_object().unwrap();
+    assert_eq!(header["__metadata__"]["format"], "pt");
+    let tensors = header.iter().filter(|(name, _)| *name != "__metadata__");
+    let shape = |t: &serde_json::Value| {
+        t["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n.as_u64().unwrap())
+            .collect()
+    };
+    tensors.map(|(name, t)| (name.clone(), shape(t))).collect()
+}
+
+#[test]
+fn saved_tensors_have_the_names_and_shapes_of_hugging_face() {
+    let folder = tempfile::tempdir().unwrap();
+    tiny("qwen2")
+        .init(1, &device())
+        .save(folder.path())
+        .unwrap();
+    let header = header(&folder.path().join("model.safetensors"));
+    assert_eq!(header["model.embed_tokens.weight"], [50, 32]);
+    assert_eq!(header["model.layers.1.self_attn.k_proj.weight"], [16, 32]);
+    assert_eq!(header["model.layers.0.self_attn.q_proj.bias"], [32]);
+    assert_eq!(header["model.layers.0.mlp.down_proj.weight"], [32, 88]);
+    assert_eq!(header["model.norm.weight"], [32]);
+    assert_eq!(header.len(), 26);
+    assert!(!header.contains_key("lm_head.weight"), "tied");
+}
+
+#[test]
+fn broken_folders_are_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let weights = path.join("model.safetensors");
+    let error = |what: &str| {
+        let error = Llama::load(path, &device()).unwrap_err().to_string();
+        assert!(
+            error.contains(what) && !error.contains('\n'),
+            "{what}: {error}"
+        );
+    };
+    assert!(
+        Llama::load(path.join("nowhere"), &device())
+            .unwrap_err()
+            .to_string()
+            .ends_with("is not a folder")
+    );
+    error("cannot read");
+    std::fs::write(path.join("config.json"), "{\"model_type\": \"llama\"}").unwrap();
+    error("missing field");
+    let mut config = tiny("llama");
+    config.init(1, &device()).save(path).unwrap();
+    let whole = std::fs::read(&weights).unwrap();
+
+    std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
+    error("model.safetensors");
+    std::fs::write(&weights, "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    error("Git LFS pointer");
+    std::fs::write(&weights, "").unwrap();
+    error("not a safetensors file");
+    std::fs::remove_file(&weights).unwrap();
+    error("no model.safetensors");
+    std::fs::write(path.join("pytorch_model.bin"), "").unwrap();
+    error("convert it to safetensors");
+
+    std::fs::write(&weights, &whole).unwrap();
+    let write = |config: &LlamaConfig| {
+        std::fs::write(
+            path.join("config.json"),
+            serde_json::to_string(config).unwrap(),
+        )
+        .unwrap();
+    };
+    config.num_hidden_layers = 3;
+    write(&config);
+    error("tensor model.layers.2.");
+    config.num_hidden_layers = 1;
+    write(&config);
+    error("which this model does not have");
+    config.num_hidden_layers = 2;
+    config.vocab_size = 51;
+    write(&config);
+    error("embed_tokens.weight");
+    config.model_type = "gpt2".into();
+    write(&config);
+    error("model_type must be one of llama, mistral, qwen2, qwen3, got gpt2");
+    config.model_type = "llama".into();
+    config.rope_scaling = Some(serde_json::json!({"type": "yarn"}));
+    write(&config);
+    error("rope_type must be default or llama3, got yarn");
+}
+
+#[test]
+fn shards_are_read_through_their_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let model = tiny("llama").init(1, &device());
+    model.save(path).unwrap();
+    // The same weights under another name are one shard; an index points to it.
+    std::fs::rename(
+        path.join("model.safetensors"),
+        path.join("model-00001-of-00001.safetensors"),
+    )
+    .unwrap();
+    let index = path.join("model.safetensors.index.json");
+    std::fs::write(
+        &index,
+        "{\"weight_map\": {\"model.norm.weight\": \"model-00001-of-00001.safetensors\"}}",
+    )
+    .unwrap();
+    let row = [1, 5, 9];
+    let loaded = Llama::load(path, &device()).unwrap();
+    assert_eq!(log_probs_of(&loaded, &row), log_probs_of(&model, &row));
+    std::fs::write(
+        &index,
+        "{\"weight_map\": {\"x\": \"../elsewhere.safetensors\"}}",
+    )
+    .unwrap();
+    let error = Llama::load(path, &device()).unwrap_err().to_string();
+    assert!(error.contains("is not a file name"), "{error}");
+}
+
+#[test]
+fn logits_are_finite_on_padding() {
+    let model = tiny("llama").init(1, &device());
+    let logits = model.logits(tokens(&[&[1, 2, 0, 0, 0]]));
+    assert!(values(log_softmax(logits, 2)).iter().all(|x| x.is_finite()));
+    assert!(model.num_params() > 0);
+}
