@@ -1,54 +1,34 @@
-//! To come.
-use crate::Error;
-use crate::sequence::Sequences;
-use burn::tensor::{Bool, Device, Tensor};
-use rand_chacha::ChaCha8Rng;
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct BinaryBatch {
-    pub completions: Sequences,
-    pub mismatched: Sequences,
-    pub desirable: Tensor<1, Bool>,
-    pub kl: Option<Tensor<1>>,
-}
-impl BinaryBatch {
-    pub fn new(completions: Sequences, mismatched: Sequences, desirable: Tensor<1, Bool>) -> Self {
-        Self {
-            completions,
-            mismatched,
-            desirable,
-            kl: None,
-        }
-    }
-    pub fn with_kl(mut self, kl: Tensor<1>) -> Self {
-        self.kl = Some(kl);
-        self
-    }
-}
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PreferenceBatch {
-    pub chosen: Sequences,
-    pub rejected: Sequences,
-}
-pub trait Batcher {
-    type Example;
-    type Batch;
-    fn window(
-        &self,
-        dataset: &[Self::Example],
-        indices: &[usize],
-        micro_batch_size: usize,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Result<Vec<Self::Batch>, Error>;
-}
-pub fn epoch_order(_len: usize, _seed: u64, _epoch: usize) -> Vec<usize> {
-    vec![]
-}
-impl PreferenceBatch {
-    #[allow(missing_docs)]
-    pub fn new(chosen: Sequences, rejected: Sequences) -> Self {
-        Self { chosen, rejected }
-    }
-}
+//! From files of feedback to batches.
+//!
+//! | read by | columns | one row |
+//! |---|---|---|
+//! | [`read_binary`] | `prompt`, `completion`, `label` | `{"prompt": "2 + 2 =", "completion": " 4", "label": true}` |
+//! | [`read_binary`] | `messages`, `label` | `{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}], "label": true}` |
+//! | [`read_preferences`], [`read_binary`] | `prompt`, `chosen`, `rejected` | `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}` |
+//! | [`read_preferences`], [`read_binary`] | `chosen`, `rejected` | `{"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What?"}` |
+//! | [`read_sft`] | any of the above, with or without `label` | `{"prompt": "2 + 2 =", "completion": " 4"}` |
+//!
+//! Wherever a text may stand, a list of messages may stand too. A file is JSON Lines or one JSON array, plain or gzip (feature `gzip`). What a
+//! row has besides is ignored. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
+//!
+//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those.
+
+mod batch;
+mod batcher;
+mod columns;
+mod encode;
+mod example;
+mod mismatch;
+mod reader;
+mod report;
+mod rows;
+mod sampler;
+mod transcript;
+
+pub use batch::{BinaryBatch, PreferenceBatch};
+pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
+pub use encode::{Encoded, Encoder, TokenizedBinary, TokenizedPreference, TokenizedSft};
+pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
+pub use reader::{Loaded, read_binary, read_preferences, read_sft};
+pub use report::{EncodeReport, ReadReport};
+pub use sampler::{epoch_order, hold_out};

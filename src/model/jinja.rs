@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn chat_markup_is_rendered_as_transformers_does() {
-        let source = "{% for m in messages %}\n    {{- '<|im_start|>' + m['role'] + '\\n' + m.content.strip() + '<|im_end|>' + '\\n' }}\n{% endfor %}\n{% if add_generation_prompt %}\n{{ '<|im_start|>assistant\\n' }}\n{%- endif %}";
+        let source = "{% for m in messages %}\n    {{- '<|im_start|>' + m['role'] + '\\n' + m.content.strip() + '<|im_end|>' + '\\n' -}}\n{% endfor %}\n{% if add_generation_prompt %}\n{{ '<|im_start|>assistant\\n' }}\n{%- endif %}";
         let template = JinjaTemplate::new(source, "", "").unwrap();
         let messages = [Message::new("user", " hi ")];
         let text = template.render(&messages, true).unwrap();

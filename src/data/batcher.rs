@@ -1,0 +1,234 @@
+//! From token ids to batches.
+
+use super::batch::{BinaryBatch, PreferenceBatch};
+use super::encode::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+use super::mismatch::mismatch;
+use crate::error::Error;
+use crate::sequence::Sequences;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Makes the batches of an optimizer step.
+pub trait Batcher {
+    /// A tokenized example.
+    type Example;
+    /// What one pass works on.
+    type Batch;
+
+    /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size` examples, in order.
+    ///
+    /// What is drawn at random comes from `rng` alone.
+    ///
+    /// # Errors
+    ///
+    /// Where the examples do not allow a batch.
+    fn window(
+        &self,
+        dataset: &[Self::Example],
+        indices: &[usize],
+        micro_batch_size: usize,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Vec<Self::Batch>, Error>;
+}
+
+/// Pads demonstrations.
+#[derive(Clone, Copy, Debug)]
+pub struct SftBatcher {
+    pad: u32,
+}
+
+impl SftBatcher {
+    /// Padding with this id.
+    pub fn new(pad: u32) -> Self {
+        Self { pad }
+    }
+
+    /// One batch, for a loop of one's own.
+    ///
+    /// # Panics
+    ///
+    /// Without an example.
+    pub fn batch(&self, examples: &[TokenizedSft], device: &Device) -> Sequences {
+        let rows = examples.iter().map(|e| (&e.prompt[..], &e.completion[..]));
+        Sequences::padded(rows, self.pad, device)
+    }
+}
+
+impl Batcher for SftBatcher {
+    type Example = TokenizedSft;
+    type Batch = Sequences;
+
+    fn window(
+        &self,
+        dataset: &[TokenizedSft],
+        indices: &[usize],
+        micro_batch_size: usize,
+        _rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Vec<Sequences>, Error> {
+        let batch = |rows: &[usize]| {
+            let rows = rows.iter().map(|&i| &dataset[i]);
+            let rows = rows.map(|e| (&e.prompt[..], &e.completion[..]));
+            Sequences::padded(rows, self.pad, device)
+        };
+        Ok(indices.chunks(micro_batch_size).map(batch).collect())
+    }
+}
+
+/// Pads pairs, the chosen and the rejected each to their own longest.
+#[derive(Clone, Copy, Debug)]
+pub struct PreferenceBatcher {
+    pad: u32,
+}
+
+impl PreferenceBatcher {
+    /// Padding with this id.
+    pub fn new(pad: u32) -> Self {
+        Self { pad }
+    }
+
+    /// One batch, for a loop of one's own.
+    ///
+    /// # Panics
+    ///
+    /// Without an example.
+    pub fn batch(&self, examples: &[TokenizedPreference], device: &Device) -> PreferenceBatch {
+        self.pairs(&examples.iter().collect::<Vec<_>>(), device)
+    }
+
+    fn pairs(&self, examples: &[&TokenizedPreference], device: &Device) -> PreferenceBatch {
+        let chosen = examples.iter().map(|e| (&e.prompt[..], &e.chosen[..]));
+        let rejected = examples.iter().map(|e| (&e.prompt[..], &e.rejected[..]));
+        PreferenceBatch::new(
+            Sequences::padded(chosen, self.pad, device),
+            Sequences::padded(rejected, self.pad, device),
+        )
+    }
+}
+
+impl Batcher for PreferenceBatcher {
+    type Example = TokenizedPreference;
+    type Batch = PreferenceBatch;
+
+    fn window(
+        &self,
+        dataset: &[TokenizedPreference],
+        indices: &[usize],
+        micro_batch_size: usize,
+        _rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Vec<PreferenceBatch>, Error> {
+        let batch = |rows: &[usize]| {
+            let rows: Vec<_> = rows.iter().map(|&i| &dataset[i]).collect();
+            self.pairs(&rows, device)
+        };
+        Ok(indices.chunks(micro_batch_size).map(batch).collect())
+    }
+}
+
+/// Pads completions with thumbs, and pairs each prompt with the completion of another one for the reference point z0.
+///
+/// Pairs are made over the whole optimizer step: their completions are those of the step, each behind a prompt that is guaranteed to
+/// be another, drawn anew every time. So micro-batches of one work. Where one prompt has more than half of the step, the rows left over
+/// get completions from elsewhere in the data set.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let row = |prompt, completion, desirable| TokenizedBinary {
+///     prompt: vec![prompt],
+///     completion: vec![completion, 0],
+///     desirable,
+/// };
+/// let rows = [row(1, 5, true), row(2, 6, false)];
+/// let batch = BinaryBatcher::new(0).batch(&rows, 42, &burn::tensor::Device::flex()).unwrap();
+/// let pairs: Vec<i64> = batch.mismatched.tokens.into_data().iter().collect();
+/// assert_eq!(pairs, [1, 6, 0, 2, 5, 0]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BinaryBatcher {
+    pad: u32,
+}
+
+impl BinaryBatcher {
+    /// Padding with this id.
+    pub fn new(pad: u32) -> Self {
+        Self { pad }
+    }
+
+    /// One batch of all examples, for a loop of one's own. Give each step another `seed`, so that pairs are drawn anew.
+    ///
+    /// # Errors
+    ///
+    /// If all examples have one prompt.
+    ///
+    /// # Panics
+    ///
+    /// Without an example.
+    pub fn batch(
+        &self,
+        examples: &[TokenizedBinary],
+        seed: u64,
+        device: &Device,
+    ) -> Result<BinaryBatch, Error> {
+        let rows: Vec<usize> = (0..examples.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let partners = partners(examples, &rows, &mut rng)?;
+        Ok(self.rows(examples, &rows, &partners, device))
+    }
+
+    fn rows(
+        &self,
+        dataset: &[TokenizedBinary],
+        rows: &[usize],
+        partners: &[usize],
+        device: &Device,
+    ) -> BinaryBatch {
+        let pair = |prompt: usize, completion: usize| {
+            (
+                &dataset[prompt].prompt[..],
+                &dataset[completion].completion[..],
+            )
+        };
+        let completions = rows.iter().map(|&i| pair(i, i));
+        let mismatched = rows.iter().zip(partners).map(|(&i, &j)| pair(i, j));
+        let desirable: Vec<bool> = rows.iter().map(|&i| dataset[i].desirable).collect();
+        let desirable = TensorData::new(desirable, [rows.len()]);
+        BinaryBatch::new(
+            Sequences::padded(completions, self.pad, device),
+            Sequences::padded(mismatched, self.pad, device),
+            Tensor::from_data(desirable, &device.clone().inner()),
+        )
+    }
+}
+
+fn partners(
+    dataset: &[TokenizedBinary],
+    rows: &[usize],
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<usize>, Error> {
+    let prompts: Vec<&[u32]> = dataset.iter().map(|e| &e.prompt[..]).collect();
+    mismatch(&prompts, rows, rng)
+}
+
+impl Batcher for BinaryBatcher {
+    type Example = TokenizedBinary;
+    type Batch = BinaryBatch;
+
+    fn window(
+        &self,
+        dataset: &[TokenizedBinary],
+        indices: &[usize],
+        micro_batch_size: usize,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<Vec<BinaryBatch>, Error> {
+        let partners = partners(dataset, indices, rng)?;
+        let rows = indices.chunks(micro_batch_size);
+        let parts = rows.zip(partners.chunks(micro_batch_size));
+        Ok(parts
+            .map(|(rows, partners)| self.rows(dataset, rows, partners, device))
+            .collect())
+    }
+}

@@ -1,0 +1,123 @@
+//! What people say about completions.
+
+use crate::model::Message;
+
+/// What a completion answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Prompt {
+    /// A text that the completion continues as it stands.
+    Text(String),
+    /// A conversation that the assistant answers, written as the model's chat template says.
+    Messages(Vec<Message>),
+}
+
+impl From<&str> for Prompt {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Prompt {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+/// A demonstration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SftExample {
+    /// What was asked.
+    pub prompt: Prompt,
+    /// What should be answered.
+    pub completion: String,
+}
+
+/// A completion and a thumb up or down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BinaryExample {
+    /// What was asked.
+    pub prompt: Prompt,
+    /// What was answered.
+    pub completion: String,
+    /// Thumb up?
+    pub desirable: bool,
+}
+
+/// Two completions of one prompt, one better than the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreferenceExample {
+    /// What was asked.
+    pub prompt: Prompt,
+    /// The better answer.
+    pub chosen: String,
+    /// The worse answer.
+    pub rejected: String,
+}
+
+impl SftExample {
+    /// A demonstration.
+    pub fn new(prompt: impl Into<Prompt>, completion: impl Into<String>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            completion: completion.into(),
+        }
+    }
+}
+
+impl BinaryExample {
+    /// A completion and a thumb.
+    pub fn new(prompt: impl Into<Prompt>, completion: impl Into<String>, desirable: bool) -> Self {
+        Self {
+            prompt: prompt.into(),
+            completion: completion.into(),
+            desirable,
+        }
+    }
+
+    /// As a demonstration, if it is desirable.
+    pub fn into_sft(self) -> Option<SftExample> {
+        self.desirable
+            .then(|| SftExample::new(self.prompt, self.completion))
+    }
+}
+
+impl PreferenceExample {
+    /// Two completions of one prompt.
+    pub fn new(
+        prompt: impl Into<Prompt>,
+        chosen: impl Into<String>,
+        rejected: impl Into<String>,
+    ) -> Self {
+        Self {
+            prompt: prompt.into(),
+            chosen: chosen.into(),
+            rejected: rejected.into(),
+        }
+    }
+
+    /// The chosen becomes desirable and the rejected undesirable: the KTO paper's "naive assumption", which works well.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let [up, down] = PreferenceExample::new("2 + 2 =", " 4", " 5").into_binary();
+    /// assert_eq!(up, BinaryExample::new("2 + 2 =", " 4", true));
+    /// assert_eq!(down, BinaryExample::new("2 + 2 =", " 5", false));
+    /// ```
+    pub fn into_binary(self) -> [BinaryExample; 2] {
+        [
+            BinaryExample::new(self.prompt.clone(), self.chosen, true),
+            BinaryExample::new(self.prompt, self.rejected, false),
+        ]
+    }
+
+    /// The chosen as a demonstration.
+    pub fn into_sft(self) -> SftExample {
+        SftExample::new(self.prompt, self.chosen)
+    }
+}
