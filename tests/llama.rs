@@ -34,12 +34,11 @@ fn device() -> Device {
 
 /// All the families, small.
 fn tiny(kind: &str) -> LlamaConfig {
-    let mut config = LlamaConfig::new(50, 32, 2, 4);
-    config.model_type = kind.into();
-    config.num_key_value_heads = Some(2);
-    config.max_position_embeddings = 24;
-    config.tie_word_embeddings = kind != "mistral";
-    config
+    LlamaConfig::new(50, 32, 2, 4)
+        .with_model_type(kind)
+        .with_key_value_heads(2)
+        .with_max_position_embeddings(24)
+        .with_tied_head(kind != "mistral")
 }
 
 fn tokens(rows: &[&[u32]]) -> Tensor<2, Int> {
@@ -54,7 +53,7 @@ fn tokens(rows: &[&[u32]]) -> Tensor<2, Int> {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().iter().collect()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -108,6 +107,22 @@ fn stories260k_scores_and_writes_as_the_reference_does() {
     let config = GenerationConfig::new().with_max_new_tokens(greedy.len() - start);
     let written = model.generate(&[vec![1]], &config).unwrap();
     assert_eq!(written[0], greedy[start..]);
+    // Saved and loaded again, it is the same model, and the file holds nothing else than it did.
+    let copy = tempfile::tempdir().unwrap();
+    model.save(copy.path()).unwrap();
+    Llama::copy_tokenizer(&folder, copy.path()).unwrap();
+    let again = Llama::load(copy.path(), &device()).unwrap();
+    let row = [1, 403, 407, 261, 378];
+    assert_eq!(log_probs_of(&again, &row), log_probs_of(&model, &row));
+    assert_eq!(
+        json(&copy.path().join("config.json")),
+        json(&folder.join("config.json"))
+    );
+    assert_eq!(
+        header(&copy.path().join("model.safetensors")),
+        header(&folder.join("model.safetensors"))
+    );
+    assert!(HfTokenizer::from_folder(copy.path()).is_ok());
 }
 
 #[test]
@@ -143,9 +158,15 @@ fn smollm2_scores_and_chats_as_the_reference_does() {
     assert_eq!(tokenizer.bos(), None);
     let prompt = tokenizer.encode(chat["prompt"].as_str().unwrap()).unwrap();
     assert_eq!(prompt, ids(&chat["prompt_ids"]));
+    let template = JinjaTemplate::from_folder(&folder).unwrap().unwrap();
+    let question = Message::new("user", "What is the capital of France?");
+    assert_eq!(
+        template.render(&[question], true).unwrap(),
+        chat["prompt"].as_str().unwrap()
+    );
     let expected = ids(&chat["completion_ids"]);
     let config = GenerationConfig::new().with_max_new_tokens(expected.len());
-    let config = config.with_stop_tokens(vec![tokenizer.eos()]);
+    let config = config.with_stop_tokens(tokenizer.stop_tokens().to_vec());
     let written = model.generate(&[prompt], &config).unwrap();
     assert_eq!(written[0], expected);
 }
@@ -181,7 +202,8 @@ fn padding_and_company_do_not_matter() {
     let row: (&[u32], &[u32]) = (&[1, 9, 4], &[7, 2]);
     let long: (&[u32], &[u32]) = (&[1], &[3; 15]);
     let alone = values(model.log_probs(&Sequences::padded([row], 0, &device())));
-    for pad in [0, 2, 49] {
+    // 99 is no id of this model.
+    for pad in [0, 2, 49, 99] {
         let both = values(model.log_probs(&Sequences::padded([row, long], pad, &device())));
         assert!((both[0] - alone[0]).abs() < 1e-4);
     }
@@ -195,7 +217,11 @@ fn a_batch_with_nothing_scored_is_zero_with_a_zero_gradient() {
     let loss = model.log_probs(&sequences).sum();
     assert_eq!(loss.clone().into_scalar::<f32>(), 0.0);
     let grads = GradientsParams::from_grads(loss.backward(), &model);
-    assert_eq!(grads.len(), 1);
+    let norm = model
+        .head_weight()
+        .grad(&model.log_probs(&sequences).sum().backward());
+    assert!(values(norm.unwrap()).iter().all(|g| *g == 0.0));
+    assert_eq!(grads.len(), 20, "whichever parameter is trained has one");
 }
 
 #[test]
@@ -327,13 +353,22 @@ fn too_long_a_sequence_panics_with_both_numbers() {
 
 #[test]
 fn a_sliding_window_is_respected() {
-    let mut config = tiny("mistral");
-    config.other.insert("sliding_window".into(), 10.into());
-    assert_eq!(config.max_length(), 10);
-    config
-        .other
-        .insert("use_sliding_window".into(), false.into());
-    assert_eq!(config.max_length(), 24);
+    for (kind, said, longest) in [
+        ("mistral", None, 10),
+        ("qwen2", None, 24),
+        ("qwen2", Some(true), 10),
+        ("qwen3", Some(false), 24),
+        ("llama", None, 24),
+    ] {
+        let mut config = tiny(kind);
+        config.other.insert("sliding_window".into(), 10.into());
+        if let Some(said) = said {
+            config
+                .other
+                .insert("use_sliding_window".into(), said.into());
+        }
+        assert_eq!(config.max_length(), longest, "{kind} {said:?}");
+    }
 }
 
 #[test]
@@ -348,13 +383,82 @@ fn what_is_saved_is_loaded_to_the_last_bit() {
         let row = [1, 5, 9, 30, 2];
         assert_eq!(log_probs_of(&loaded, &row), log_probs_of(&model, &row));
         assert_eq!(loaded.config().other["something_else"], "kept");
-        let loss = loaded.log_probs(&Sequences::padded([(&row[..2], &row[2..])], 0, &device()));
-        assert!(
-            loss.is_autodiff(),
-            "a model loaded on an autodiff device trains"
+        // A frozen copy must not untrack the original, as it would if parameters were still to be initialised.
+        let _frozen = loaded.clone().no_grad();
+        let of = |model: &Llama, loss: Tensor<1>| {
+            GradientsParams::from_grads(loss.sum().backward(), model).len()
+        };
+        let sequences = Sequences::padded([(&row[..2], &row[2..])], 0, &device());
+        let expected = of(&model, model.log_probs(&sequences));
+        assert_eq!(
+            of(&loaded, loaded.log_probs(&sequences)),
+            expected,
+            "{kind}"
         );
         model.save(folder.path()).unwrap(); // over what is there
     }
+}
+
+#[test]
+fn adapters_are_merged_and_halves_widened_when_saved() {
+    use burn::module::{Lora, ModuleMapper, Param, ParamGroup};
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny("llama").init(11, &device().autodiff());
+    let group = ParamGroup::from_regex(r"q_proj\.weight").unwrap();
+    let adapted = model.apply_lora(Lora::new(2, 4.0).set_param_group(group));
+    /// Moves the adapters off their first value, which is zero.
+    struct Shift;
+    impl ModuleMapper for Shift {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| tensor + 0.01)
+        }
+    }
+    let adapted = adapted.map(&mut Shift).valid();
+    adapted.save(folder.path()).unwrap();
+    let loaded = Llama::load(folder.path(), &device()).unwrap();
+    assert_eq!(header(&folder.path().join("model.safetensors")).len(), 20);
+    let row = [1, 5, 9, 30, 2];
+    let (got, expected) = (log_probs_of(&loaded, &row), log_probs_of(&adapted, &row));
+    assert!(largest_difference(&got, &expected) < 1e-5);
+    let plain = tiny("llama").init(11, &device()).map(&mut Shift);
+    assert!(largest_difference(&log_probs_of(&plain, &row), &expected) > 1e-5);
+
+    struct Half;
+    impl ModuleMapper for Half {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|tensor| tensor.cast(burn::tensor::FloatDType::BF16))
+        }
+    }
+    plain.map(&mut Half).save(folder.path()).unwrap();
+    let loaded = Llama::load(folder.path(), &device()).unwrap();
+    assert_eq!(loaded.head_weight().dtype(), burn::tensor::DType::F32);
+}
+
+#[test]
+fn sampling_takes_only_what_top_k_keeps() {
+    let model = tiny("llama").init(5, &device());
+    let sampling = Sampling::Random {
+        temperature: 3.0,
+        top_k: 3,
+        top_p: 1.0,
+    };
+    let config = GenerationConfig::new()
+        .with_max_new_tokens(1)
+        .with_sampling(sampling);
+    let logits = values(model.logits(tokens(&[&[1, 7]])));
+    let mut likeliest: Vec<usize> = (0..50).collect();
+    likeliest.sort_by(|&a, &b| logits[50 + b].total_cmp(&logits[50 + a]));
+    let mut seen: Vec<usize> = model
+        .generate(&vec![vec![1, 7]; 100], &config)
+        .unwrap()
+        .iter()
+        .map(|row| row[0] as usize)
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    likeliest.truncate(3);
+    likeliest.sort_unstable();
+    assert_eq!(seen, likeliest);
 }
 
 /// Names and shapes of a safetensors file, from its header.
@@ -418,6 +522,12 @@ fn broken_folders_are_one_clear_line() {
     config.init(1, &device()).save(path).unwrap();
     let whole = std::fs::read(&weights).unwrap();
 
+    // The same bytes, said to be integers.
+    let length = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let integers = String::from_utf8_lossy(&whole[8..length]).replace("\"F32\"", "\"I32\"");
+    let bytes = [&whole[..8], integers.as_bytes(), &whole[length..]].concat();
+    std::fs::write(&weights, bytes).unwrap();
+    error("model.embed_tokens.weight");
     std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
     error("model.safetensors");
     std::fs::write(&weights, "version https://git-lfs.github.com/spec/v1\n").unwrap();
@@ -426,7 +536,7 @@ fn broken_folders_are_one_clear_line() {
     error("not a safetensors file");
     std::fs::remove_file(&weights).unwrap();
     error("no model.safetensors");
-    std::fs::write(path.join("pytorch_model.bin"), "").unwrap();
+    std::fs::write(path.join("pytorch_model-00001-of-00002.bin"), "").unwrap();
     error("convert it to safetensors");
 
     std::fs::write(&weights, &whole).unwrap();

@@ -19,10 +19,76 @@ pub struct HfTokenizer {
     bos: Option<u32>,
     eos: u32,
     pad: u32,
+    stop_tokens: Vec<u32>,
 }
 
 impl HfTokenizer {
-    /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json` and `config.json`.
+    /// From the contents of a `tokenizer.json`, which do not say which id ends a sequence. Pads with that id and begins with none;
+    /// [`with_bos`](Self::with_bos) and [`with_pad`](Self::with_pad) change that.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let json = r#"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "!": 2}, "merges": []}}"#;
+    /// let tokenizer = HfTokenizer::from_bytes(json, 2)?;
+    /// assert_eq!(tokenizer.encode("abba")?, [0, 1, 1, 0]);
+    /// assert_eq!((tokenizer.bos(), tokenizer.eos(), tokenizer.pad()), (None, 2, 2));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where it is not a tokenizer, or has no such id.
+    pub fn from_bytes(json: impl AsRef<[u8]>, eos: u32) -> Result<Self, Error> {
+        Self::parse(json.as_ref(), eos).map_err(|message| refused(&message))
+    }
+
+    /// As [`from_bytes`](Self::from_bytes), from a `tokenizer.json`.
+    ///
+    /// # Errors
+    ///
+    /// Where the file cannot be read, is not a tokenizer, or has no such id.
+    pub fn from_file(path: impl AsRef<Path>, eos: u32) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let json = read(path)?;
+        Self::parse(&json, eos).map_err(|message| failed(path, message))
+    }
+
+    fn parse(json: &[u8], eos: u32) -> Result<Self, String> {
+        let inner = parse(json)?;
+        match inner.id_to_token(eos) {
+            None => Err(format!(
+                "the tokenizer has no id {eos} to end a sequence with"
+            )),
+            Some(_) => Ok(Self {
+                inner,
+                bos: None,
+                eos,
+                pad: eos,
+                stop_tokens: vec![eos],
+            }),
+        }
+    }
+
+    /// Puts `bos` before every sequence.
+    pub fn with_bos(mut self, bos: u32) -> Self {
+        self.bos = Some(bos);
+        self
+    }
+
+    /// Pads with `pad`.
+    pub fn with_pad(mut self, pad: u32) -> Self {
+        self.pad = pad;
+        self
+    }
+
+    /// Ids that end a generation: all that the model's folder names, [`eos`](Tokenizer::eos) first. For
+    /// [`GenerationConfig::stop_tokens`](super::GenerationConfig).
+    pub fn stop_tokens(&self) -> &[u32] {
+        &self.stop_tokens
+    }
+
+    /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`, `config.json` and
+    /// `generation_config.json`, in this order.
     ///
     /// The end of sequence is `eos_token`, else the first `eos_token_id`; padding is `pad_token`, else the end of sequence. A beginning
     /// of sequence is put first if `add_bos_token` says so; where that key is absent, if the tokenizer's own post-processor does;
@@ -34,22 +100,16 @@ impl HfTokenizer {
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        if bytes.starts_with(b"version https://git-lfs") {
-            let message = "is a Git LFS pointer, not the tokenizer: run `git lfs pull`";
-            return Err(failed(&path, message));
-        }
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes)
-            .map_err(|error| failed(&path, error.to_string()))?;
-        // Lengths are the encoder's business.
-        let _ = inner.with_truncation(None);
-        inner.with_padding(None);
+        let inner = parse(&read(&path)?).map_err(|message| failed(&path, message))?;
         let settings = read_json(&folder.join("tokenizer_config.json"))?;
-        let model = read_json(&folder.join("config.json"))?;
+        let models = [
+            read_json(&folder.join("config.json"))?,
+            read_json(&folder.join("generation_config.json"))?,
+        ];
         let special = Special {
             inner: &inner,
             settings: settings.as_ref(),
-            model: model.as_ref(),
+            models: models.iter().flatten().collect(),
         };
         let eos = special.id("eos").ok_or_else(|| {
             failed(
@@ -58,20 +118,47 @@ impl HfTokenizer {
             )
         })?;
         let (bos, pad) = (special.bos(), special.id("pad").unwrap_or(eos));
+        let mut stop_tokens = vec![eos];
+        for id in special.ids("eos") {
+            if !stop_tokens.contains(&id) {
+                stop_tokens.push(id);
+            }
+        }
         Ok(Self {
             inner,
             bos,
             eos,
             pad,
+            stop_tokens,
         })
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    if bytes.starts_with(b"version https://git-lfs") {
+        let message = "is a Git LFS pointer, not the tokenizer: run `git lfs pull`";
+        return Err(failed(path, message));
+    }
+    Ok(bytes)
+}
+
+fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
+    let tokenizer = tokenizers::Tokenizer::from_bytes(json);
+    let mut tokenizer = tokenizer.map_err(|error| format!("is not a tokenizer: {error}"))?;
+    // Lengths are the encoder's business.
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| error.to_string())?;
+    tokenizer.with_padding(None);
+    Ok(tokenizer)
 }
 
 /// Where special tokens are named.
 struct Special<'a> {
     inner: &'a tokenizers::Tokenizer,
     settings: Option<&'a Value>,
-    model: Option<&'a Value>,
+    models: Vec<&'a Value>,
 }
 
 impl Special<'_> {
@@ -80,11 +167,19 @@ impl Special<'_> {
         // Either the text itself or an object that holds it.
         let text = token.and_then(|token| token.as_str().or(token["content"].as_str()));
         let id = text.and_then(|text| self.inner.token_to_id(text));
-        id.or_else(|| {
-            let id = &self.model?[format!("{name}_token_id")];
-            let first = id.as_u64().or_else(|| id[0].as_u64())?;
-            u32::try_from(first).ok()
-        })
+        id.or_else(|| self.ids(name).first().copied())
+    }
+
+    /// All of `config.json`, then of `generation_config.json`; each has a number or a list.
+    fn ids(&self, name: &str) -> Vec<u32> {
+        let key = format!("{name}_token_id");
+        let values = self.models.iter().map(|model| &model[&key]);
+        let ids = values.flat_map(|value| match value {
+            Value::Array(ids) => ids.as_slice(),
+            id => std::slice::from_ref(id),
+        });
+        let ids = ids.filter_map(Value::as_u64);
+        ids.filter_map(|id| u32::try_from(id).ok()).collect()
     }
 
     fn bos(&self) -> Option<u32> {
@@ -151,5 +246,84 @@ fn failed(path: &Path, message: impl Into<String>) -> Error {
 fn refused(message: &str) -> Error {
     Error::Tokenize {
         message: message.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JSON: &str = r#"{"version": "1.0", "added_tokens": [
+        {"id": 3, "content": "<s>", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false},
+        {"id": 4, "content": "</s>", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}],
+        "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "!": 2}, "merges": []}}"#;
+
+    #[test]
+    fn special_tokens_come_from_the_first_file_that_names_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let write =
+            |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let special = || {
+            let tokenizer = HfTokenizer::from_folder(folder.path()).unwrap();
+            let stop_tokens = tokenizer.stop_tokens().to_vec();
+            (
+                tokenizer.bos(),
+                tokenizer.eos(),
+                tokenizer.pad(),
+                stop_tokens,
+            )
+        };
+        let error = || {
+            HfTokenizer::from_folder(folder.path())
+                .unwrap_err()
+                .to_string()
+        };
+        assert!(error().starts_with("cannot read"));
+        write(
+            "tokenizer.json",
+            "version https://git-lfs.github.com/spec/v1",
+        );
+        assert!(error().contains("Git LFS pointer"));
+        write("tokenizer.json", "{}");
+        assert!(error().contains("is not a tokenizer"));
+        write("tokenizer.json", JSON);
+        assert!(error().contains("names no end of sequence"));
+
+        write("generation_config.json", r#"{"eos_token_id": [4, 2]}"#);
+        assert_eq!(special(), (None, 4, 4, vec![4, 2]));
+        write("config.json", r#"{"bos_token_id": 3, "eos_token_id": 2}"#);
+        assert_eq!(special(), (Some(3), 2, 2, vec![2, 4]));
+        // The tokenizer itself puts nothing first, and nothing says that it should.
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": "!"}"#,
+        );
+        assert_eq!(special(), (None, 4, 2, vec![4, 2]));
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": "<s>", "add_bos_token": true}"#,
+        );
+        assert_eq!(special(), (Some(3), 2, 2, vec![2, 4]));
+    }
+
+    #[test]
+    fn a_bare_tokenizer_takes_its_special_tokens_from_the_caller() {
+        let tokenizer = HfTokenizer::from_bytes(JSON, 4)
+            .unwrap()
+            .with_bos(3)
+            .with_pad(0);
+        assert_eq!(
+            (tokenizer.bos(), tokenizer.eos(), tokenizer.pad()),
+            (Some(3), 4, 0)
+        );
+        assert_eq!(tokenizer.encode("ab").unwrap(), [0, 1]);
+        assert_eq!(tokenizer.decode(&[3, 0, 4]).unwrap(), "a");
+        let error = HfTokenizer::from_bytes(JSON, 9).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "cannot tokenize: the tokenizer has no id 9 to end a sequence with"
+        );
+        let error = HfTokenizer::from_file("nowhere/tokenizer.json", 4).unwrap_err();
+        assert!(error.to_string().starts_with("cannot read nowhere"));
     }
 }

@@ -5,11 +5,13 @@ use super::hf_tokenizer::read_json;
 use crate::error::Error;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, ErrorKind, context};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, `raise_exception`, Python's
-/// string methods.
+/// string methods and JSON; no `tools` and no `documents`.
+///
+/// `strftime_now` is left undefined, so that a text does not depend on the day: templates then write a date of their own.
 #[derive(Debug)]
 pub struct JinjaTemplate {
     environment: Environment<'static>,
@@ -41,9 +43,11 @@ impl JinjaTemplate {
             text.unwrap_or_default().to_string()
         };
         let tokens = (token("bos_token"), token("eos_token"));
-        source
-            .map(|source| Self::new(source, tokens.0, tokens.1))
-            .transpose()
+        let made = source.map(|source| Self::new(source, tokens.0, tokens.1));
+        made.transpose().map_err(|error| Error::Model {
+            path: folder.into(),
+            message: error.to_string(),
+        })
     }
 
     /// From its source, and the texts of the tokens that begin and end a sequence.
@@ -67,6 +71,12 @@ impl JinjaTemplate {
         environment.add_function("raise_exception", |message: String| {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
+        environment.add_filter("tojson", |value: minijinja::Value| {
+            let value = serde_json::to_value(&value);
+            value.map(|value| to_json(&value)).map_err(|error| {
+                minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
+            })
+        });
         let added = environment.add_template_owned(NAME, source.into());
         added.map_err(|error| refused(&error))?;
         Ok(Self {
@@ -84,11 +94,30 @@ impl ChatTemplate for JinjaTemplate {
             template.render(context! {
                 messages => minijinja::value::Serde(messages),
                 add_generation_prompt => generation_prompt,
+                // Python passes None, which `is not none` tells from undefined.
+                tools => (),
+                documents => (),
                 bos_token => self.bos_token.as_str(),
                 eos_token => self.eos_token.as_str(),
             })
         });
         rendered.map_err(|error| refused(&error))
+    }
+}
+
+/// As Python's `json.dumps` writes it: a space after each separator, and nothing escaped for HTML. Objects are sorted by key.
+fn to_json(value: &Value) -> String {
+    let entry = |(key, value): (&String, &Value)| format!("{}: {}", json!(key), to_json(value));
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(to_json).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(map) => {
+            let entries: Vec<String> = map.iter().map(entry).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        plain => plain.to_string(),
     }
 }
 
@@ -130,6 +159,41 @@ mod tests {
         );
         let text = template.render(&messages, false).unwrap();
         assert_eq!(text, "<|im_start|>user\nhi<|im_end|>\n");
+    }
+
+    #[test]
+    fn json_and_absent_tools_are_as_in_python() {
+        let source = "{{ messages[0] | tojson }}{{ '<é>\"' | tojson }}{{ [1, none] | tojson }}{% if tools is not none %}tools{% endif %}";
+        let template = JinjaTemplate::new(source, "", "").unwrap();
+        let text = template.render(&[Message::new("user", "a'b&")], false);
+        assert_eq!(
+            text.unwrap(),
+            r#"{"content": "a'b&", "role": "user"}"<é>\""[1, null]"#
+        );
+    }
+
+    #[test]
+    fn a_folder_brings_its_template_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert!(JinjaTemplate::from_folder(path).unwrap().is_none());
+        let write = |name: &str, text: &str| std::fs::write(path.join(name), text).unwrap();
+        let render = || {
+            let template = JinjaTemplate::from_folder(path).unwrap().unwrap();
+            template.render(&[], false).unwrap()
+        };
+        write(
+            "tokenizer_config.json",
+            r#"{"bos_token": {"content": "<s>"}, "chat_template": [{"name": "tool_use", "template": "no"},
+                {"name": "default", "template": "{{ bos_token }}"}]}"#,
+        );
+        assert_eq!(render(), "<s>");
+        write("chat_template.jinja", "own file");
+        assert_eq!(render(), "own file");
+        write("chat_template.jinja", "{% if %}");
+        let error = JinjaTemplate::from_folder(path).unwrap_err().to_string();
+        assert!(error.starts_with(&path.display().to_string()), "{error}");
+        assert!(!error.contains('\n'), "{error}");
     }
 
     #[test]

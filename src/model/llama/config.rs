@@ -117,6 +117,36 @@ impl LlamaConfig {
         }
     }
 
+    /// Another `model_type`: `llama`, `mistral`, `qwen2` or `qwen3`.
+    pub fn with_model_type(mut self, model_type: impl Into<String>) -> Self {
+        self.model_type = model_type.into();
+        self
+    }
+
+    /// Another width of the feed-forward layers.
+    pub fn with_intermediate_size(mut self, size: usize) -> Self {
+        self.intermediate_size = size;
+        self
+    }
+
+    /// Fewer key and value heads than query heads; must divide them.
+    pub fn with_key_value_heads(mut self, heads: usize) -> Self {
+        self.num_key_value_heads = Some(heads);
+        self
+    }
+
+    /// Another longest sequence.
+    pub fn with_max_position_embeddings(mut self, positions: usize) -> Self {
+        self.max_position_embeddings = positions;
+        self
+    }
+
+    /// Whether the head shares the embedding's weight.
+    pub fn with_tied_head(mut self, tied: bool) -> Self {
+        self.tie_word_embeddings = tied;
+        self
+    }
+
     /// Width of a head.
     pub fn head_dim(&self) -> usize {
         self.head_dim
@@ -128,9 +158,12 @@ impl LlamaConfig {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }
 
-    /// The longest sequence that is computed as the model was trained: all positions, or the sliding window where there is one.
+    /// The longest sequence that is computed as the model was trained: all positions, or the sliding window where one is in use
+    /// (Mistral's always is, Qwen's if `use_sliding_window` says so). Within a window, attention to everything before is exact.
     pub fn max_length(&self) -> usize {
-        let used = self.other.get("use_sliding_window") != Some(&Value::Bool(false));
+        let used = self.other.get("use_sliding_window");
+        let used = used.and_then(Value::as_bool);
+        let used = used.unwrap_or(self.model_type == "mistral");
         let window = self.other.get("sliding_window").and_then(Value::as_u64);
         match window {
             Some(window) if used => self.max_position_embeddings.min(window as usize),
@@ -141,12 +174,22 @@ impl LlamaConfig {
     /// Ids that end a generation: `eos_token_id`, a number or a list.
     pub fn stop_tokens(&self) -> Vec<u32> {
         let ids = match self.other.get("eos_token_id") {
-            Some(Value::Array(ids)) => ids.clone(),
-            Some(id) => vec![id.clone()],
-            None => Vec::new(),
+            Some(Value::Array(ids)) => ids.as_slice(),
+            Some(id) => std::slice::from_ref(id),
+            None => &[],
         };
         let ids = ids.iter().filter_map(Value::as_u64);
         ids.filter_map(|id| u32::try_from(id).ok()).collect()
+    }
+
+    /// What is written beside f32 weights: nothing is left to defaults that differ between kinds of model.
+    pub(super) fn to_save(&self) -> Self {
+        let mut config = self.clone();
+        config.num_key_value_heads = Some(self.key_value_heads());
+        config.head_dim = Some(self.head_dim());
+        config.other.remove("dtype");
+        config.other.insert("torch_dtype".into(), "float32".into());
+        config
     }
 
     pub(super) fn query_key_value_bias(&self) -> bool {
@@ -220,7 +263,11 @@ impl LlamaConfig {
         for (field, size) in sizes {
             Error::check(size > 0, field, "must be at least 1", size)?;
         }
-        let (heads, groups) = (self.num_attention_heads, self.key_value_heads());
+        let (width, heads) = (self.hidden_size, self.num_attention_heads);
+        let ok = self.head_dim.is_some() || width.is_multiple_of(heads);
+        let reason = "must be a multiple of num_attention_heads where head_dim is absent";
+        Error::check(ok, "hidden_size", reason, width)?;
+        let groups = self.key_value_heads();
         let reason = "must divide num_attention_heads";
         let ok = heads.is_multiple_of(groups);
         Error::check(ok, "num_key_value_heads", reason, groups)?;

@@ -72,7 +72,7 @@ impl Llama {
     }
 
     /// Writes `config.json` and `model.safetensors`, as f32, into a folder that is made if it is not there; Python's transformers
-    /// reads it. Each file appears whole or not at all.
+    /// reads it. LoRA adapters are merged into the weights that are written. Each file appears whole or not at all.
     ///
     /// # Errors
     ///
@@ -80,23 +80,23 @@ impl Llama {
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let mut config = self.config().clone();
-        let float32 = Value::from("float32");
-        config.other.remove("dtype");
-        config.other.insert("torch_dtype".into(), float32);
         let path = folder.join("config.json");
-        let text = serde_json::to_string_pretty(&config);
+        let text = serde_json::to_string_pretty(&self.config().to_save());
         let text = text.map_err(|error| failed(&path, error.to_string()))?;
         let new = path.with_extension("json.new");
         fs::write(&new, text + "\n").map_err(Error::io("write", &new))?;
         fs::rename(&new, &path).map_err(Error::io("write", &path))?;
+        let permissions = fs::metadata(&path).map_err(Error::io("read", &path))?;
         let path = folder.join(WEIGHTS);
         let mut store = SafetensorsStore::from_file(&path)
+            .with_to_adapter(FloatCastAdapter::to(DType::F32))
             .clear_metadata()
             .metadata("format", "pt")
             .overwrite(true);
-        let saved = self.valid().save_into(&mut store);
-        saved.map_err(|error| failed(&path, one_line(&error.to_string())))
+        let saved = self.valid().materialize().save_into(&mut store);
+        saved.map_err(|error| failed(&path, one_line(&error.to_string())))?;
+        // The store writes through a private temporary file; whoever reads the configuration shall read the weights.
+        fs::set_permissions(&path, permissions.permissions()).map_err(Error::io("write", &path))
     }
 
     /// Copies what belongs to a model besides its weights: tokenizer, chat template, generation defaults. Files that are not there
@@ -137,18 +137,24 @@ fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     } else if index.is_file() {
         shards(folder, &index)?
     } else {
-        let pytorch = folder.join("pytorch_model.bin").is_file();
-        let hint = if pytorch {
-            " (pytorch_model.bin is not read: convert it to safetensors)"
-        } else {
-            ""
-        };
+        let hint = pickled(folder).map_or_else(String::new, |name| {
+            format!(" ({name} is not read: convert it to safetensors)")
+        });
         return Err(failed(folder, format!("no {WEIGHTS} and no {INDEX}{hint}")));
     };
     for file in &files {
         check_is_safetensors(file)?;
     }
     Ok(files)
+}
+
+/// Name of a weight file in Python's own format, if there is one.
+fn pickled(folder: &Path) -> Option<String> {
+    let files = fs::read_dir(folder).ok()?.flatten();
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    names
+        .filter(|name| name.ends_with(".bin") || name.ends_with(".pth"))
+        .min()
 }
 
 fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, Error> {

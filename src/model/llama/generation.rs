@@ -9,8 +9,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// Rows read at a time, to bound the memory of cache and logits.
+/// Rows continued at a time, and prompt tokens read at a time: they bound the memory of cache, logits and activations.
 const ROWS: usize = 64;
+const TOKENS: usize = 16_384;
 
 impl Generate for Llama {
     /// Prompts of one length are read together, so what a row gets does not depend on the others: no padding, and draws seeded by the
@@ -32,8 +33,10 @@ impl Generate for Llama {
         }
         let model = self.valid();
         let mut outputs = vec![Vec::new(); prompts.len()];
-        for rows in by_length.values().flat_map(|rows| rows.chunks(ROWS)) {
-            model.continue_rows(prompts, rows.to_vec(), config, &mut outputs);
+        for (length, rows) in by_length {
+            for rows in rows.chunks((TOKENS / length).clamp(1, ROWS)) {
+                model.continue_rows(prompts, rows.to_vec(), config, &mut outputs);
+            }
         }
         Ok(outputs)
     }
@@ -71,7 +74,7 @@ impl Llama {
         config: &GenerationConfig,
         outputs: &mut [Vec<u32>],
     ) {
-        let device = self.model.norm.weight.val().device();
+        let device = self.device();
         let mut rngs: Vec<ChaCha8Rng> = rows
             .iter()
             .map(|&row| {

@@ -142,19 +142,35 @@ impl Attention {
             (key, value) = cache.extend(key, value);
         }
         let [_, count, ..] = query.dims();
-        let (key, value) = (repeat_heads(key, count), repeat_heads(value, count));
-        // Rows are padded on the right, so a causal mask alone keeps every real token from seeing padding. With a cache the
-        // queries are the last positions, which is how burn aligns the mask.
-        let options = AttentionModuleOptions {
-            is_causal: true,
-            ..Default::default()
-        };
-        let output = attention(query, key, value, None, None, options);
-        let output = output
+        let output = grouped_attention(query, key, value)
             .swap_dims(1, 2)
             .reshape([batch, seq, count * self.head_dim]);
         self.o_proj.forward(output)
     }
+}
+
+/// Causal attention of `[batch, heads, new, dim]` to `[batch, groups, seq, dim]`, where the queries are the last positions.
+///
+/// Rows are padded on the right, so the causal mask alone keeps every real token from seeing padding.
+fn grouped_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
+    let [batch, heads, new, dim] = query.dims();
+    let [_, groups, ..] = key.dims();
+    // A single new position sees everything, so the queries that share a key can stand side by side: the cache is not copied.
+    let single = new == 1;
+    let options = AttentionModuleOptions {
+        is_causal: !single,
+        ..Default::default()
+    };
+    let (query, key, value) = if single {
+        (
+            query.reshape([batch, groups, heads / groups, dim]),
+            key,
+            value,
+        )
+    } else {
+        (query, repeat_heads(key, heads), repeat_heads(value, heads))
+    };
+    attention(query, key, value, None, None, options).reshape([batch, heads, new, dim])
 }
 
 /// `[batch, groups, seq, dim]` to `[batch, heads, seq, dim]`: head h reads group h / (heads / groups).

@@ -97,6 +97,11 @@ impl Llama {
         self.head(self.hidden(tokens))
     }
 
+    /// Where its weights are.
+    pub fn device(&self) -> Device {
+        self.model.norm.weight.val().device()
+    }
+
     /// The weight of the head, `[vocab, width]`: the embedding's where they are tied.
     pub fn head_weight(&self) -> Tensor<2> {
         match &self.lm_head {
@@ -147,7 +152,9 @@ impl CausalLm for Llama {
             "a sequence needs at least two tokens to predict one, got {seq}"
         );
         let positions = batch * (seq - 1);
-        let hidden = self.hidden(sequences.tokens.clone());
+        // What stands in padding does not matter, so it need not be an id of this model.
+        let padding = sequences.attention_mask.clone().bool_not();
+        let hidden = self.hidden(sequences.tokens.clone().mask_fill(padding, 0));
         let [.., width] = hidden.dims();
         let hidden = hidden.narrow(1, 0, seq - 1).reshape([positions, width]);
         let scored: Vec<i64> = sequences
@@ -157,9 +164,9 @@ impl CausalLm for Llama {
             .collect();
         let (count, device) = (scored.len(), sequences.tokens.device().inner());
         if count == 0 {
-            // Zeros that depend on the parameters, so that a loss over them still has a gradient: zero.
-            let nothing = self.model.norm.weight.val().sum() * 0.0;
-            return nothing.unsqueeze::<2>().expand([batch, seq - 1]);
+            // Zeros that depend on the parameters, whichever are trained, so that a loss over them still has a gradient: zero.
+            let nothing = hidden.sum_dim(1) * 0.0;
+            return nothing.reshape([batch, seq - 1]);
         }
         let scored = TensorData::new(scored, [count]);
         let scored = Tensor::<1, Int>::from_data(scored, &device);
