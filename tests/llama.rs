@@ -126,6 +126,24 @@ fn stories260k_scores_and_writes_as_the_reference_does() {
 }
 
 #[test]
+fn folders_that_transformers_saved_score_as_in_transformers() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/llama");
+    for name in [
+        "llama_biases",
+        "llama3_scaling",
+        "mistral",
+        "qwen2_shards",
+        "qwen3",
+    ] {
+        let folder = fixtures.join(name);
+        let model = Llama::load(&folder, &device()).unwrap();
+        let expected = json(&folder.join("expected.json"));
+        let worst = check_golden(&model, &serde_json::json!({ "cases": [expected] }), 1e-4);
+        eprintln!("{name}: largest difference of a log-probability {worst:e}");
+    }
+}
+
+#[test]
 fn stories260k_tokenizer_puts_the_beginning_first() {
     let Some(folder) = shared("data/models/stories260K") else {
         return;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A Hugging Face tokenizer with the special tokens of its model.
 ///
+/// Text that spells a special token becomes that token, as in Python: chat templates need it. Untrusted text can forge a turn so.
+///
 /// ```no_run
 /// use burn_kto::prelude::*;
 /// let tokenizer = HfTokenizer::from_folder("SmolLM2-135M-Instruct")?;

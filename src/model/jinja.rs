@@ -43,10 +43,10 @@ impl JinjaTemplate {
             text.unwrap_or_default().to_string()
         };
         let tokens = (token("bos_token"), token("eos_token"));
-        let made = source.map(|source| Self::new(source, tokens.0, tokens.1));
+        let made = source.map(|source| Self::parse(source, tokens.0, tokens.1));
         made.transpose().map_err(|error| Error::Model {
             path: folder.into(),
-            message: error.to_string(),
+            message: said(&error),
         })
     }
 
@@ -60,12 +60,21 @@ impl JinjaTemplate {
         bos_token: impl Into<String>,
         eos_token: impl Into<String>,
     ) -> Result<Self, Error> {
+        let made = Self::parse(source.into(), bos_token.into(), eos_token.into());
+        made.map_err(|error| refused(&error))
+    }
+
+    fn parse(
+        source: String,
+        bos_token: String,
+        eos_token: String,
+    ) -> Result<Self, minijinja::Error> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
             .lstrip_blocks(true)
             .build();
-        environment.set_syntax(syntax.map_err(|error| refused(&error))?);
+        environment.set_syntax(syntax?);
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |message: String| {
@@ -77,12 +86,11 @@ impl JinjaTemplate {
                 minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
             })
         });
-        let added = environment.add_template_owned(NAME, source.into());
-        added.map_err(|error| refused(&error))?;
+        environment.add_template_owned(NAME, source)?;
         Ok(Self {
             environment,
-            bos_token: bos_token.into(),
-            eos_token: eos_token.into(),
+            bos_token,
+            eos_token,
         })
     }
 }
@@ -135,12 +143,19 @@ fn in_settings(settings: &Value) -> Option<String> {
 }
 
 fn refused(error: &minijinja::Error) -> Error {
-    let detail = error
-        .detail()
-        .map_or_else(|| error.to_string(), str::to_string);
     Error::Tokenize {
-        message: format!("the chat template says: {detail}"),
+        message: said(error),
     }
+}
+
+fn said(error: &minijinja::Error) -> String {
+    let detail = error.detail().map(str::to_string);
+    let line = error.line().map(|line| format!(" (line {line})"));
+    format!(
+        "the chat template says: {}{}",
+        detail.unwrap_or_else(|| error.kind().to_string()),
+        line.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]
@@ -206,7 +221,7 @@ mod tests {
             .to_string();
         assert_eq!(
             error,
-            "cannot tokenize: the chat template says: no system turn"
+            "cannot tokenize: the chat template says: no system turn (line 1)"
         );
         assert!(JinjaTemplate::new("{% if %}", "", "").is_err());
     }
