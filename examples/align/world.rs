@@ -38,21 +38,27 @@ const RUDE: [&str; 3] = [
 
 /// A customer's complaint.
 #[derive(Clone, Debug)]
-pub struct Complaint {
-    pub text: String,
+pub(crate) struct Complaint {
+    pub(crate) text: String,
     thing: usize,
     problem: usize,
 }
 
 /// Complaints to train on and complaints about things and problems that training never saw together.
-pub fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
+pub(crate) fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut all = Vec::new();
     for (greeting, kind) in GREETINGS.iter().flat_map(|g| KINDS.map(|k| (g, k))) {
-        for (thing, problem) in (0..THINGS.len()).flat_map(|t| (0..PROBLEMS.len()).map(move |p| (t, p))) {
+        for (thing, problem) in
+            (0..THINGS.len()).flat_map(|t| (0..PROBLEMS.len()).map(move |p| (t, p)))
+        {
             let (name, what) = (THINGS[thing], PROBLEMS[problem].0);
             let text = format!("{greeting}my {kind}{name} {what} .");
-            all.push(Complaint { text, thing, problem });
+            all.push(Complaint {
+                text,
+                thing,
+                problem,
+            });
         }
     }
     all.shuffle(&mut rng);
@@ -64,18 +70,29 @@ pub fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
 
 impl Complaint {
     /// A reply as one finds them: good in one case of three, else with something wrong.
-    pub fn reply_in_the_wild(&self, rng: &mut ChaCha8Rng) -> String {
+    pub(crate) fn reply_in_the_wild(&self, rng: &mut ChaCha8Rng) -> String {
         let good = rng.random_bool(1.0 / 3.0);
         let wrong = if good { 3 } else { rng.random_range(0..3) };
         let opening = if wrong == 0 { &RUDE } else { &POLITE };
         let opening = opening.choose(rng).unwrap_or(&POLITE[0]);
-        let thing = if wrong == 1 { other(self.thing, THINGS.len(), rng) } else { self.thing };
-        let problem = if wrong == 2 { other(self.problem, PROBLEMS.len(), rng) } else { self.problem };
-        format!("{opening} {} . we will {} .", THINGS[thing], PROBLEMS[problem].1)
+        let thing = if wrong == 1 {
+            other(self.thing, THINGS.len(), rng)
+        } else {
+            self.thing
+        };
+        let problem = if wrong == 2 {
+            other(self.problem, PROBLEMS.len(), rng)
+        } else {
+            self.problem
+        };
+        format!(
+            "{opening} {} . we will {} .",
+            THINGS[thing], PROBLEMS[problem].1
+        )
     }
 
     /// How many of the three qualities a reply has: polite, about the right thing, of help.
-    pub fn qualities(&self, reply: &str) -> usize {
+    pub(crate) fn qualities(&self, reply: &str) -> usize {
         let reply = reply.trim();
         let Some((first, second)) = reply.split_once(" . we will ") else {
             return 0;
@@ -87,7 +104,7 @@ impl Complaint {
     }
 
     /// Thumb up?
-    pub fn likes(&self, reply: &str) -> bool {
+    pub(crate) fn likes(&self, reply: &str) -> bool {
         self.qualities(reply) == 3
     }
 }
@@ -97,11 +114,21 @@ fn other(index: usize, len: usize, rng: &mut ChaCha8Rng) -> usize {
 }
 
 /// `tokenizer.json` and `tokenizer_config.json` of a tokenizer with one id a word of this world.
-pub fn tokenizer_files() -> (String, String) {
+pub(crate) fn tokenizer_files() -> (String, String) {
     let mut words: Vec<&str> = ["my", "we", "will", ".", ","].to_vec();
     let problems = PROBLEMS.iter().flat_map(|(what, help)| [*what, *help]);
-    let texts = GREETINGS.iter().chain(&KINDS).chain(&THINGS).chain(&POLITE).chain(&RUDE);
-    words.extend(texts.copied().chain(problems).flat_map(str::split_whitespace));
+    let texts = GREETINGS
+        .iter()
+        .chain(&KINDS)
+        .chain(&THINGS)
+        .chain(&POLITE)
+        .chain(&RUDE);
+    words.extend(
+        texts
+            .copied()
+            .chain(problems)
+            .flat_map(str::split_whitespace),
+    );
     words.sort_unstable();
     words.dedup();
     let special = ["<unk>", "<s>", "</s>"];
@@ -130,6 +157,6 @@ pub fn tokenizer_files() -> (String, String) {
 }
 
 /// Prompt and reply as they are trained on.
-pub fn prompt(complaint: &Complaint) -> Prompt {
+pub(crate) fn prompt(complaint: &Complaint) -> Prompt {
     Prompt::from(format!("{} ", complaint.text))
 }

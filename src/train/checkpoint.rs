@@ -74,7 +74,6 @@ impl Checkpoint {
     pub(super) fn load<M: Module>(
         &self,
         policy: M,
-        optimizer: Optimizer,
         config: &TrainerConfig,
         examples: usize,
     ) -> Result<Option<(M, Optimizer, usize)>, Error> {
@@ -104,6 +103,8 @@ impl Checkpoint {
         let record = ModuleRecord::load(&path).map_err(|error| failed(&path, error))?;
         let policy = policy.try_load_record(record);
         let policy = policy.map_err(|error| failed(&path, error))?;
+        // A record brings its parameters' ids, and decay groups go by id: the optimizer is made for the model as loaded.
+        let optimizer = Optimizer::new(&config.optimizer, &policy);
         let optimizer = optimizer.load(&folder.join("optimizer.bpk"))?;
         Ok(Some((policy, optimizer, state.step)))
     }

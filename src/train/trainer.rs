@@ -132,8 +132,7 @@ impl Trainer {
         let mut step = 0;
         let checkpoint = self.output.as_deref().map(Checkpoint::new);
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| self.resume) {
-            let fresh = Optimizer::new(&self.config.optimizer, &policy);
-            let loaded = checkpoint.load(policy.clone(), fresh, &self.config, train.len())?;
+            let loaded = checkpoint.load(policy.clone(), &self.config, train.len())?;
             if let Some(loaded) = loaded {
                 (policy, optimizer, step) = loaded;
             }

@@ -1,0 +1,284 @@
+//! The demonstration: demonstrations of mixed quality, samples, thumbs, KTO, and what it was good for.
+
+use crate::world::{self, Complaint};
+use crate::{Options, shown, stop_on_interrupt};
+use burn::module::Module;
+use burn::tensor::Device;
+use burn_kto::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+/// How much of everything.
+struct Size {
+    width: usize,
+    demonstrations: usize,
+    sft_epochs: usize,
+    asked: usize,
+    answers: usize,
+    kto_epochs: usize,
+    held_out: usize,
+}
+
+const FULL: Size = Size {
+    width: 64,
+    demonstrations: 2300,
+    sft_epochs: 20,
+    asked: 400,
+    answers: 4,
+    kto_epochs: 2,
+    held_out: 300,
+};
+
+const QUICK: Size = Size {
+    width: 32,
+    demonstrations: 640,
+    sft_epochs: 2,
+    asked: 64,
+    answers: 2,
+    kto_epochs: 1,
+    held_out: 64,
+};
+
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let clock = Instant::now();
+    let size = if options.quick { QUICK } else { FULL };
+    let device = Device::default();
+    let out = &options.out;
+    let folder = out.join("model");
+    write_tokenizer(&folder)?;
+    let tokenizer = HfTokenizer::from_folder(&folder)?;
+    let encoder = Encoder::new(&tokenizer, &PlainTemplate, 64);
+    let (train, held_out) = world::complaints(options.seed);
+    let held_out = &held_out[..size.held_out];
+    println!(
+        "A shop answers its customers. A reply is good if it is polite, about the right thing, and of help.\n"
+    );
+
+    // 1. Supervised fine-tuning on what one finds in the wild.
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let examples: Vec<SftExample> = train
+        .iter()
+        .take(size.demonstrations)
+        .map(|c| SftExample::new(world::prompt(c), c.reply_in_the_wild(&mut rng)))
+        .collect();
+    let good = train
+        .iter()
+        .zip(&examples)
+        .filter(|(c, e)| c.likes(&e.completion))
+        .count();
+    println!(
+        "1. SFT on {} replies, {:.0} % of them good",
+        examples.len(),
+        percent(good, examples.len())
+    );
+    let mut model = LlamaConfig::new(tokenizer.vocab_size(), size.width, 2, 4);
+    model.max_position_embeddings = 64;
+    for (key, id) in [
+        ("bos_token_id", tokenizer.bos()),
+        ("eos_token_id", Some(tokenizer.eos())),
+    ] {
+        model.other.insert(key.into(), id.into());
+    }
+    let model = model.init(options.seed, &device);
+    println!("   a Llama of {} parameters", model.num_params());
+    let trainer = trainer(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
+    let encoded = encoder.encode_sft(&examples)?;
+    let batcher = SftBatcher::new(tokenizer.pad());
+    let sft = SftLossConfig::new().init();
+    let run = trainer.fit(model, &(), &sft, &batcher, &encoded.examples, &[])?;
+    if run.interrupted {
+        return interrupted(&out.join("sft"));
+    }
+    let sft_model = run.policy.valid();
+    println!(
+        "   loss {:.4}\n",
+        run.last
+            .map_or(f64::NAN, |r| r.metrics.get("loss").unwrap_or(f64::NAN))
+    );
+
+    // 2. The model answers, and each answer gets a thumb.
+    let asked = &train[..size.asked];
+    let feedback = thumbs(
+        &sft_model,
+        &encoder,
+        &tokenizer,
+        asked,
+        size.answers,
+        options.seed,
+    )?;
+    let up = feedback.iter().filter(|example| example.desirable).count();
+    println!(
+        "2. {} thumbs on its own answers, {:.0} % up\n",
+        feedback.len(),
+        percent(up, feedback.len())
+    );
+
+    // 3. KTO. Weights keep both classes equally heavy, as the paper advises for unequal counts.
+    let weight = (feedback.len() - up) as f64 / up.max(1) as f64;
+    println!("3. KTO, thumbs up weigh {weight:.2}");
+    let kto = KtoLossConfig::new()
+        .with_beta(options.beta)
+        .with_desirable_weight(weight)
+        .init();
+    let held_out_feedback = thumbs(
+        &sft_model,
+        &encoder,
+        &tokenizer,
+        held_out,
+        1,
+        options.seed + 1,
+    )?;
+    let feedback = encoder.encode_binary(&feedback)?.examples;
+    let judged = encoder.encode_binary(&held_out_feedback)?.examples;
+    let reference = Frozen::new(&sft_model);
+    let batcher = BinaryBatcher::new(tokenizer.pad());
+    let trainer = trainer_for_kto(options, size.kto_epochs)?.with_output(out.join("kto"));
+    let run = trainer.fit(
+        sft_model.clone(),
+        &reference,
+        &kto,
+        &batcher,
+        &feedback,
+        &judged,
+    )?;
+    if run.interrupted {
+        return interrupted(&out.join("kto"));
+    }
+    let aligned = run.policy.valid();
+    aligned.save(&folder)?;
+
+    // 4. Better?
+    println!(
+        "\n4. On {} customers with problems that training never saw together",
+        held_out.len()
+    );
+    if let (Some((_, first)), Some((_, last))) = (run.evaluations.first(), run.evaluations.last()) {
+        println!(
+            "   reward accuracy {} -> {}, margin {} -> {}",
+            shown(first, "rewards/accuracies"),
+            shown(last, "rewards/accuracies"),
+            shown(first, "rewards/margins"),
+            shown(last, "rewards/margins"),
+        );
+    }
+    let before = answers(&sft_model, &encoder, &tokenizer, held_out, options.seed + 2)?;
+    let after = answers(&aligned, &encoder, &tokenizer, held_out, options.seed + 2)?;
+    let good = |replies: &[String]| {
+        let liked = held_out
+            .iter()
+            .zip(replies)
+            .filter(|(c, reply)| c.likes(reply));
+        percent(liked.count(), held_out.len())
+    };
+    println!(
+        "   good replies {:.1} % -> {:.1} %",
+        good(&before),
+        good(&after)
+    );
+    let qualities = |c: &Complaint, reply: &String| c.qualities(reply) as f64;
+    let scores = held_out.iter().zip(after.iter().zip(&before));
+    let wins = WinRate::of(scores.map(|(c, (a, b))| (qualities(c, a), qualities(c, b))));
+    println!("   win rate of the aligned model over the SFT model: {wins}\n");
+    for ((complaint, before), after) in held_out.iter().zip(&before).zip(&after).take(3) {
+        println!("   customer: {}", complaint.text);
+        println!("     before: {before}");
+        println!("     after:  {after}\n");
+    }
+    println!(
+        "Written: {0}/model (weights, config, tokenizer), {0}/sft and {0}/kto (metrics.jsonl, checkpoint). {1:.0} s in all.",
+        out.display(),
+        clock.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn trainer(options: &Options, learning_rate: f64, epochs: usize) -> Result<Trainer, Error> {
+    let config = TrainerConfig::new(learning_rate)
+        .with_epochs(epochs)
+        .with_batch_size(32)
+        .with_micro_batch_size(32)
+        .with_seed(options.seed);
+    let trainer = Trainer::new(config)?;
+    stop_on_interrupt(trainer.stop_flag());
+    Ok(trainer)
+}
+
+fn trainer_for_kto(options: &Options, epochs: usize) -> Result<Trainer, Error> {
+    trainer(options, options.learning_rate.unwrap_or(3e-4), epochs)
+}
+
+/// Answers to each complaint with a thumb each.
+fn thumbs(
+    model: &Llama,
+    encoder: &Encoder<'_>,
+    tokenizer: &HfTokenizer,
+    complaints: &[Complaint],
+    answers_each: usize,
+    seed: u64,
+) -> Result<Vec<BinaryExample>, Error> {
+    let mut feedback = Vec::new();
+    for round in 0..answers_each as u64 {
+        let replies = answers(model, encoder, tokenizer, complaints, seed ^ (round << 32))?;
+        for (complaint, reply) in complaints.iter().zip(replies) {
+            let liked = complaint.likes(&reply);
+            feedback.push(BinaryExample::new(world::prompt(complaint), reply, liked));
+        }
+    }
+    Ok(feedback)
+}
+
+/// One sampled answer to each complaint.
+fn answers(
+    model: &Llama,
+    encoder: &Encoder<'_>,
+    tokenizer: &HfTokenizer,
+    complaints: &[Complaint],
+    seed: u64,
+) -> Result<Vec<String>, Error> {
+    let prompts = complaints
+        .iter()
+        .map(|c| encoder.encode_prompt(&world::prompt(c)));
+    let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_, _>>()?;
+    let config = GenerationConfig::new()
+        .with_max_new_tokens(24)
+        .with_sampling(Sampling::Random {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+        })
+        .with_seed(seed)
+        .with_stop_tokens(vec![tokenizer.eos()]);
+    let replies = model.generate(&prompts, &config)?;
+    replies.iter().map(|ids| tokenizer.decode(ids)).collect()
+}
+
+fn write_tokenizer(folder: &Path) -> Result<(), Error> {
+    let (tokenizer, config) = world::tokenizer_files();
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|source| Error::Io {
+                action: "write",
+                path,
+                source,
+            })
+    };
+    write("tokenizer.json", tokenizer)?;
+    write("tokenizer_config.json", config)
+}
+
+fn interrupted(folder: &Path) -> Result<(), Error> {
+    println!(
+        "interrupted; metrics and checkpoint are in {}",
+        folder.display()
+    );
+    Ok(())
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,221 @@
+//! A Hugging Face folder and a feedback file become an aligned folder.
+
+use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
+use burn::module::Module;
+use burn::tensor::Device;
+use burn_kto::prelude::*;
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Error> {
+    let clock = Instant::now();
+    // What can be wrong is looked at before anything slow.
+    options.trainer(1.0).validate()?;
+    check_share(options.held_out)?;
+    let device = Device::default();
+    let tokenizer = HfTokenizer::from_folder(model)?;
+    let jinja = JinjaTemplate::from_folder(model)?;
+    let template: &dyn ChatTemplate = match &jinja {
+        Some(template) => template,
+        None => &PlainTemplate,
+    };
+    let policy = Llama::load(model, &device)?;
+    println!(
+        "model  {}: {} parameters",
+        model.display(),
+        policy.num_params()
+    );
+    let longest = policy.config().max_length();
+    let max_length = options.max_length.unwrap_or(longest.min(512));
+    if max_length > longest {
+        return Err(Error::Config {
+            field: "max-length",
+            reason: "must not be more than the model reads",
+            value: format!("{max_length} for a model of {longest}"),
+        });
+    }
+    let encoder = Encoder::new(&tokenizer, template, max_length)
+        .with_max_prompt_length(options.max_prompt_length.unwrap_or(max_length / 2));
+    let job = Job {
+        options,
+        encoder,
+        pad: tokenizer.pad(),
+        policy,
+    };
+    let aligned = match options.method {
+        Method::Kto => job.kto(data)?,
+        Method::Dpo => job.dpo(data)?,
+        Method::Sft => job.sft(data)?,
+    };
+    let folder = options.out.join("model");
+    aligned.save(&folder)?;
+    Llama::copy_tokenizer(model, &folder)?;
+    println!(
+        "written {0} (weights, config, tokenizer); {1}/metrics.jsonl, {1}/checkpoint; {2:.0} s in all",
+        folder.display(),
+        options.out.display(),
+        clock.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+struct Job<'a> {
+    options: &'a Options,
+    encoder: Encoder<'a>,
+    pad: u32,
+    policy: Llama,
+}
+
+impl Job<'_> {
+    fn kto(self, data: &Path) -> Result<Llama, Error> {
+        let options = self.options;
+        let config = KtoLossConfig::new()
+            .with_beta(options.beta)
+            .with_desirable_weight(options.desirable_weight)
+            .with_undesirable_weight(options.undesirable_weight);
+        config.validate()?;
+        let loaded = read_binary(data)?;
+        println!("data   {}", loaded.report);
+        let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
+        let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
+        let (train, held_out) = (told(train?), told(held_out?));
+        let batcher = BinaryBatcher::new(self.pad);
+        self.align(&config.init(), &batcher, &train, &held_out, 5e-6)
+    }
+
+    fn dpo(self, data: &Path) -> Result<Llama, Error> {
+        let config = DpoLossConfig::new().with_beta(self.options.beta);
+        config.validate()?;
+        let loaded = read_preferences(data)?;
+        println!("data   {}", loaded.report);
+        let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
+        let [train, held_out] = [train, held_out].map(|p| self.encoder.encode_preferences(&p));
+        let (train, held_out) = (told(train?), told(held_out?));
+        let batcher = PreferenceBatcher::new(self.pad);
+        self.align(&config.init(), &batcher, &train, &held_out, 5e-7)
+    }
+
+    fn sft(self, data: &Path) -> Result<Llama, Error> {
+        let loaded = read_sft(data)?;
+        println!("data   {}", loaded.report);
+        let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
+        let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_sft(&part));
+        let (train, held_out) = (told(train?), told(held_out?));
+        let batcher = SftBatcher::new(self.pad);
+        self.fit(
+            &ReferenceFree,
+            &SftLossConfig::new().init(),
+            &batcher,
+            &train,
+            &held_out,
+            2e-5,
+        )
+    }
+
+    fn split<T>(&self, mut examples: Vec<T>, prompt: impl Fn(&T) -> &Prompt) -> (Vec<T>, Vec<T>) {
+        examples.truncate(self.options.limit.unwrap_or(usize::MAX));
+        hold_out(examples, self.options.held_out, self.options.seed, prompt)
+    }
+
+    /// With the reference that was asked for.
+    fn align<L, B>(
+        self,
+        loss: &L,
+        batcher: &B,
+        train: &[B::Example],
+        held_out: &[B::Example],
+        learning_rate: f64,
+    ) -> Result<Llama, Error>
+    where
+        B: Batcher,
+        L: Objective<Llama, Frozen<Llama>, Batch = B::Batch>
+            + Objective<Llama, Cached<Llama>, Batch = B::Batch>
+            + Objective<Llama, ReferenceFree, Batch = B::Batch>,
+        <L as Objective<Llama, Frozen<Llama>>>::Output: LossOutput,
+        <L as Objective<Llama, Cached<Llama>>>::Output: LossOutput,
+        <L as Objective<Llama, ReferenceFree>>::Output: LossOutput,
+    {
+        match self.options.reference {
+            ReferenceKind::Frozen => {
+                let reference = Frozen::new(&self.policy);
+                self.fit(&reference, loss, batcher, train, held_out, learning_rate)
+            }
+            ReferenceKind::Cached => {
+                let reference = Cached::new(&self.policy);
+                self.fit(&reference, loss, batcher, train, held_out, learning_rate)
+            }
+            ReferenceKind::Free => self.fit(
+                &ReferenceFree,
+                loss,
+                batcher,
+                train,
+                held_out,
+                learning_rate,
+            ),
+        }
+    }
+
+    fn fit<R, L, B>(
+        self,
+        reference: &R,
+        loss: &L,
+        batcher: &B,
+        train: &[B::Example],
+        held_out: &[B::Example],
+        learning_rate: f64,
+    ) -> Result<Llama, Error>
+    where
+        B: Batcher,
+        L: Objective<Llama, R, Batch = B::Batch>,
+        L::Output: LossOutput,
+    {
+        let options = self.options;
+        let config = options.trainer(learning_rate);
+        let steps = config.total_steps(train.len());
+        let every = Some(options.every.unwrap_or(steps.div_ceil(4)).max(1));
+        let config = config
+            .with_evaluate_every(every)
+            .with_checkpoint_every(every);
+        println!(
+            "train  {} examples in {steps} steps, {} held out",
+            train.len(),
+            held_out.len()
+        );
+        let mut trainer = Trainer::new(config)?.with_output(&options.out);
+        if options.resume {
+            trainer = trainer.with_resume();
+        }
+        stop_on_interrupt(trainer.stop_flag());
+        let run = trainer.fit(self.policy, reference, loss, batcher, train, held_out)?;
+        if run.interrupted {
+            println!("interrupted after step {}; go on with --resume", run.steps);
+        }
+        for (step, metrics) in &run.evaluations {
+            println!(
+                "step {step:>5}  held out: loss {}  kl {}  margin {}  accuracy {}",
+                shown(metrics, "loss"),
+                shown(metrics, "kl"),
+                shown(metrics, "rewards/margins"),
+                shown(metrics, "rewards/accuracies"),
+            );
+        }
+        Ok(run.policy)
+    }
+}
+
+/// Prints what became of the examples.
+fn told<T>(encoded: Encoded<T>) -> Vec<T> {
+    println!("       {}", encoded.report);
+    encoded.examples
+}
+
+fn check_share(share: f64) -> Result<(), Error> {
+    if (0.0..1.0).contains(&share) {
+        return Ok(());
+    }
+    Err(Error::Config {
+        field: "held-out",
+        reason: "must be in [0, 1)",
+        value: share.to_string(),
+    })
+}
