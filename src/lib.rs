@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`eval`] | win rates, reward accuracy and AUC | 6 |
 //! | [`train`] | objectives, and with feature `train` the training loop | 5 |
-//! | [`reference`] | where reference log-probabilities come from | 4 |
+//! | [`mod@reference`] | where reference log-probabilities come from | 4 |
 //! | [`data`] | examples, readers, encoders, batchers | 4 |
 //! | [`model`] | what is asked of a model; a Llama-family decoder | 3 |
 //! | [`loss`], [`kl`] | the mathematics, on log-probabilities | 2 |
@@ -27,3 +27,8 @@ pub mod sequence;
 pub mod train;
 
 pub use error::Error;
+
+/// The README's code, as tests.
+#[cfg(all(doctest, feature = "llama", feature = "train", feature = "flex"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

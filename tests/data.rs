@@ -318,7 +318,7 @@ fn windows_hold_each_row_once_and_pairs_behind_other_prompts() {
     let row = |prompt: u32, completion: u32| TokenizedBinary {
         prompt: vec![prompt],
         completion: vec![completion, 9],
-        desirable: completion % 2 == 0,
+        desirable: completion.is_multiple_of(2),
     };
     let dataset: Vec<_> = (0..10).map(|i| row(i / 2, 10 + i)).collect();
     let device = burn::tensor::Device::flex();

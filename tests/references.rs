@@ -63,7 +63,7 @@ fn batch() -> BinaryBatch {
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().to_vec().unwrap()
+    tensor.into_data().try_to_vec().unwrap()
 }
 
 /// One AdamW step of burn's own optimizer on the whole module.

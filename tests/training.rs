@@ -193,7 +193,7 @@ fn feedback(n: u32) -> Vec<TokenizedBinary> {
     let row = |i: u32| {
         let asked = 1 + i % 5;
         // Every second answer is right; the wrong ones go round.
-        let answered = if i % 2 == 0 {
+        let answered = if i.is_multiple_of(2) {
             asked
         } else {
             1 + (asked + i / 10 % 4) % 5
@@ -221,14 +221,14 @@ fn weights(model: &Llama) -> Vec<f32> {
         .valid()
         .token_log_probs(&sequences)
         .into_data()
-        .to_vec()
+        .try_to_vec()
         .unwrap();
     values.extend(
         model
             .valid()
             .head_weight()
             .into_data()
-            .to_vec::<f32>()
+            .try_to_vec::<f32>()
             .unwrap(),
     );
     values

@@ -63,7 +63,7 @@ pub(crate) fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
     }
     all.shuffle(&mut rng);
     // Two of the sixteen things are held out for each problem.
-    let unseen = |c: &Complaint| (c.thing + 2 * c.problem) % 8 == 0;
+    let unseen = |c: &Complaint| (c.thing + 2 * c.problem).is_multiple_of(8);
     let (held_out, train) = all.into_iter().partition(unseen);
     (train, held_out)
 }

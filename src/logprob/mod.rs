@@ -113,7 +113,7 @@ pub fn sequence_log_probs(token_log_probs: Tensor<2>, mask: Tensor<2, Bool>) -> 
 /// let tokens = Tensor::<2>::from_data([[-1.0, -2.0, -4.0], [-1.0, -1.0, -1.0]], &device);
 /// let mask = Tensor::<2, Bool>::from_data([[false, true, true], [false; 3]], &device);
 /// let means = average_log_probs(tokens, mask).into_data();
-/// assert_eq!(means.to_vec::<f32>().unwrap(), [-3.0, 0.0]);
+/// assert_eq!(means.try_to_vec::<f32>().unwrap(), [-3.0, 0.0]);
 /// ```
 pub fn average_log_probs(token_log_probs: Tensor<2>, mask: Tensor<2, Bool>) -> Tensor<1> {
     let token_log_probs = upcast(token_log_probs);

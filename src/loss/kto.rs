@@ -80,9 +80,9 @@ impl KtoLossConfig {
 ///     Tensor::<1, Bool>::from_data([true, false], &device),      // thumbs
 ///     Tensor::<1>::from_data([0.4], &device),                    // z0
 /// );
-/// let losses = out.losses.into_data().to_vec::<f32>().unwrap();
+/// let losses = out.losses.into_data().try_to_vec::<f32>().unwrap();
 /// assert!((losses[0] - 0.310026).abs() < 1e-6 && (losses[1] - 0.308931).abs() < 1e-6);
-/// assert_eq!(out.rewards.into_data().to_vec::<f32>().unwrap(), [1.0, -1.5]);
+/// assert_eq!(out.rewards.into_data().try_to_vec::<f32>().unwrap(), [1.0, -1.5]);
 /// ```
 ///
 /// # References
