@@ -1,0 +1,8 @@
+//! Losses and log-probabilities: against the peers' numbers, against differences, and by their laws.
+
+#[path = "../common.rs"]
+mod common;
+mod fused;
+mod golden;
+mod gradients;
+mod properties;
