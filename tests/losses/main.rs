@@ -1,6 +1,6 @@
 //! Losses and log-probabilities: against the peers' numbers, against differences, and by their laws.
 
-#[path = "../common.rs"]
+#[path = "../common/mod.rs"]
 mod common;
 mod fused;
 mod golden;
