@@ -56,6 +56,9 @@ impl FusedLinearLogProbsConfig {
 /// `hidden`, `weight` and `bias`; what is not tracked costs nothing, so a frozen head saves its matrix product and its buffer.
 /// Against logits, `log_softmax` and `gather` on flex at 2048 tokens, width 576, vocabulary 49152: an eighth of the memory.
 ///
+/// It covers the backends whose features of *this* crate are on; without any of them it computes the same from logits, as it must
+/// when the application turns backends on through burn alone. A backend beside one that is covered is refused by a panic.
+///
 /// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no gradient, and f16 and bf16 are
 /// computed in f32, tile by tile.
 ///

@@ -14,6 +14,8 @@
 //! dH = g·(w[target] − (E·W) / s)        dW = −Eᵀ·(g·H / s), then += g·h at target        db = −Eᵀ·(g / s), then += g at target
 //! ```
 
+#[cfg(feature = "flex")]
+use burn::backend::Flex;
 use burn::backend::autodiff::{
     Autodiff,
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
@@ -21,7 +23,7 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::backend::tensor::{FloatTensor, IndexingUpdateOp, IntTensor};
-use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::backend::{Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::{DType, FloatDType, Int, Shape, Slice, Tensor};
 use std::ops::Range;
 
@@ -52,7 +54,7 @@ pub(super) fn linear_log_probs(
 }
 
 #[backend_extension(
-    Flex,
+    Flex: cfg(feature = "flex"),
     LibTorch: cfg(feature = "tch"),
     Cube: cfg(feature = "cubecl"),
     Autodiff,
@@ -78,6 +80,7 @@ pub(super) trait LinearLogProbs: Backend {
     }
 }
 
+#[cfg(feature = "flex")]
 impl LinearLogProbs for Flex {}
 #[cfg(feature = "tch")]
 #[allow(deprecated)] // by burn 0.22; the feature goes when burn's does

@@ -10,6 +10,10 @@
 //! f16 and bf16 are computed in f32; f64 stays f64.
 
 mod fused;
+#[cfg(any(feature = "flex", feature = "tch", feature = "cubecl"))]
+mod fused_op;
+#[cfg(not(any(feature = "flex", feature = "tch", feature = "cubecl")))]
+#[path = "fused_naive.rs"]
 mod fused_op;
 
 pub use fused::{FusedLinearLogProbs, FusedLinearLogProbsConfig};
