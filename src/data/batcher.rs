@@ -208,8 +208,7 @@ fn partners(
     rows: &[usize],
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<usize>, Error> {
-    let prompts: Vec<&[u32]> = dataset.iter().map(|e| &e.prompt[..]).collect();
-    mismatch(&prompts, rows, rng)
+    mismatch(dataset.len(), |i| &dataset[i].prompt[..], rows, rng)
 }
 
 impl Batcher for BinaryBatcher {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 /// For each row of `rows`, the index of an example whose completion stands behind that row's prompt.
 ///
-/// `prompts` identifies the prompt of every example of the data set; `rows` are indices into it. The completions are those of `rows`
+/// The data set has `len` examples, `prompt` identifies the prompt of each; `rows` are indices into it. The completions are those of `rows`
 /// in another order, drawn anew each time. That is possible unless one prompt has more than half of the rows; then the rows that are
 /// left over draw a completion from the rest of the data set.
 ///
@@ -19,15 +19,16 @@ use std::collections::BTreeMap;
 ///
 /// If the whole data set has a single prompt.
 pub(super) fn mismatch<P: Ord>(
-    prompts: &[P],
+    len: usize,
+    prompt: impl Fn(usize) -> P,
     rows: &[usize],
     rng: &mut impl Rng,
 ) -> Result<Vec<usize>, Error> {
     // Rows of one prompt side by side, in random order within and between prompts.
-    let mut groups: BTreeMap<&P, Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<P, Vec<usize>> = BTreeMap::new();
     for position in 0..rows.len() {
         groups
-            .entry(&prompts[rows[position]])
+            .entry(prompt(rows[position]))
             .or_default()
             .push(position);
     }
@@ -42,21 +43,25 @@ pub(super) fn mismatch<P: Ord>(
     let mut partners = vec![0; rows.len()];
     for (i, &position) in circle.iter().enumerate() {
         let partner = rows[circle[(i + shift) % circle.len()]];
-        let own = &prompts[rows[position]];
-        partners[position] = if prompts[partner] != *own {
+        let own = prompt(rows[position]);
+        partners[position] = if prompt(partner) != own {
             partner
         } else {
-            elsewhere(prompts, own, rng)?
+            elsewhere(len, |i| prompt(i) != own, rng)?
         };
     }
     Ok(partners)
 }
 
-/// A random example with another prompt.
-fn elsewhere<P: Ord>(prompts: &[P], own: &P, rng: &mut impl Rng) -> Result<usize, Error> {
-    let start = rng.random_range(0..prompts.len());
-    let circle = (start..prompts.len()).chain(0..start);
-    let found = circle.into_iter().find(|&i| prompts[i] != *own);
+/// The first example from a random one on that has another prompt.
+fn elsewhere(
+    len: usize,
+    other: impl Fn(usize) -> bool,
+    rng: &mut impl Rng,
+) -> Result<usize, Error> {
+    let start = rng.random_range(0..len);
+    let mut circle = (start..len).chain(0..start);
+    let found = circle.find(|&i| other(i));
     found.ok_or_else(|| Error::Dataset {
         message: "z0 needs completions of at least two different prompts, got 1 prompt".into(),
     })
@@ -70,7 +75,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     fn pairs(prompts: &[u8], rows: &[usize], seed: u64) -> Result<Vec<usize>, Error> {
-        mismatch(prompts, rows, &mut ChaCha8Rng::seed_from_u64(seed))
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        mismatch(prompts.len(), |i| prompts[i], rows, &mut rng)
     }
 
     proptest! {
