@@ -336,7 +336,7 @@ fn windows_hold_each_row_once_and_pairs_behind_other_prompts() {
     };
     let dataset: Vec<_> = (0..10).map(|i| row(i / 2, 10 + i)).collect();
     let device = burn::tensor::Device::flex();
-    let batcher = BinaryBatcher::new(0);
+    let batcher = BinaryBatcher::new(0, 64);
     for seed in 0..20 {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         let window = batcher
@@ -365,4 +365,20 @@ fn windows_hold_each_row_once_and_pairs_behind_other_prompts() {
             "the same completions as the step"
         );
     }
+}
+
+#[test]
+fn a_pair_longer_than_the_model_is_cut_and_keeps_its_end() {
+    let row = |prompt: &[u32], completion: &[u32]| TokenizedBinary {
+        prompt: prompt.to_vec(),
+        completion: completion.to_vec(),
+        desirable: true,
+    };
+    let rows = [row(&[1, 2, 3, 4], &[5, 9]), row(&[6], &[7, 7, 7, 7, 9])];
+    let batch = BinaryBatcher::new(0, 6)
+        .batch(&rows, 1, &burn::tensor::Device::flex())
+        .unwrap();
+    assert_eq!(batch.completions.dims(), [2, 6]);
+    let pairs: Vec<i64> = batch.mismatched.tokens.into_data().iter().collect();
+    assert_eq!(pairs, [1, 2, 3, 4, 7, 9, 6, 5, 9, 0, 0, 0]);
 }

@@ -261,7 +261,7 @@ fn fit(
             policy,
             &reference,
             &kto(),
-            &BinaryBatcher::new(0),
+            &BinaryBatcher::new(0, 64),
             train,
             held_out,
         )
@@ -333,7 +333,7 @@ fn the_scope_of_the_reference_point_matters_with_small_micro_batches() {
                 policy,
                 &reference,
                 &loss,
-                &BinaryBatcher::new(0),
+                &BinaryBatcher::new(0, 64),
                 &data,
                 &[],
             )
@@ -378,7 +378,7 @@ fn a_resumed_run_is_the_uninterrupted_one() {
                 policy,
                 &reference,
                 &kto(),
-                &BinaryBatcher::new(0),
+                &BinaryBatcher::new(0, 64),
                 train,
                 held_out,
             )
@@ -459,7 +459,7 @@ fn a_checkpoint_of_another_run_is_refused() {
         policy,
         &reference,
         &kto(),
-        &BinaryBatcher::new(0),
+        &BinaryBatcher::new(0, 64),
         &data,
         &[],
     );
@@ -489,7 +489,7 @@ fn a_learning_rate_that_explodes_is_an_error_that_names_the_step() {
         policy,
         &reference,
         &kto(),
-        &BinaryBatcher::new(0),
+        &BinaryBatcher::new(0, 64),
         &data,
         &[],
     );
@@ -507,7 +507,7 @@ fn nothing_to_train_on_and_one_prompt_only_are_errors() {
         .with_progress(Progress::Silent);
     let policy = model();
     let reference = Frozen::new(&policy);
-    let batcher = BinaryBatcher::new(0);
+    let batcher = BinaryBatcher::new(0, 64);
     let error = trainer.fit(policy.clone(), &reference, &kto(), &batcher, &[], &[]);
     assert_eq!(
         error.unwrap_err().to_string(),
@@ -538,7 +538,7 @@ fn a_cached_reference_trains_as_the_frozen_one() {
         .unwrap()
         .with_progress(Progress::Silent);
     let policy = model();
-    let batcher = BinaryBatcher::new(0);
+    let batcher = BinaryBatcher::new(0, 64);
     let frozen = trainer
         .fit(
             policy.clone(),

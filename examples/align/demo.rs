@@ -42,6 +42,9 @@ const QUICK: Size = Size {
     held_out: 64,
 };
 
+/// Tokens a sequence; the longest has about thirty.
+const MAX_LENGTH: usize = 64;
+
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
     let size = if options.quick { QUICK } else { FULL };
@@ -50,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let folder = out.join("model");
     write_tokenizer(&folder)?;
     let tokenizer = HfTokenizer::from_folder(&folder)?;
-    let encoder = Encoder::new(&tokenizer, &PlainTemplate, 64);
+    let encoder = Encoder::new(&tokenizer, &PlainTemplate, MAX_LENGTH);
     let (train, held_out) = world::complaints(options.seed);
     let held_out = &held_out[..size.held_out];
     println!(
@@ -75,7 +78,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         percent(good, examples.len())
     );
     let mut model = LlamaConfig::new(tokenizer.vocab_size(), size.width, 2, 4);
-    model.max_position_embeddings = 64;
+    model.max_position_embeddings = MAX_LENGTH;
     for (key, id) in [
         ("bos_token_id", tokenizer.bos()),
         ("eos_token_id", Some(tokenizer.eos())),
@@ -134,7 +137,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let feedback = encoder.encode_binary(&feedback)?.examples;
     let judged = encoder.encode_binary(&held_out_feedback)?.examples;
     let reference = Frozen::new(&sft_model);
-    let batcher = BinaryBatcher::new(tokenizer.pad());
+    let batcher = BinaryBatcher::new(tokenizer.pad(), MAX_LENGTH);
     let trainer = trainer_for_kto(options, size.kto_epochs)?.with_output(out.join("kto"));
     let run = trainer.fit(
         sft_model.clone(),

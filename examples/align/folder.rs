@@ -12,6 +12,13 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
     // What can be wrong is looked at before anything slow.
     options.trainer(1.0).validate()?;
     check_share(options.held_out)?;
+    let checkpoint = options.out.join("checkpoint");
+    if checkpoint.exists() && !options.resume {
+        return Err(Error::Checkpoint {
+            path: checkpoint,
+            message: "a run is there: go on with --resume, or choose another --out".into(),
+        });
+    }
     let device = Device::default();
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
@@ -40,6 +47,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         options,
         encoder,
         pad: tokenizer.pad(),
+        max_length,
         policy,
     };
     let aligned = match options.method {
@@ -63,6 +71,7 @@ struct Job<'a> {
     options: &'a Options,
     encoder: Encoder<'a>,
     pad: u32,
+    max_length: usize,
     policy: Llama,
 }
 
@@ -79,7 +88,7 @@ impl Job<'_> {
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
         let (train, held_out) = (told(train?), told(held_out?));
-        let batcher = BinaryBatcher::new(self.pad);
+        let batcher = BinaryBatcher::new(self.pad, self.max_length);
         self.align(&config.init(), &batcher, &train, &held_out, 5e-6)
     }
 

@@ -8,6 +8,7 @@ use crate::sequence::Sequences;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
 
 /// Makes the batches of an optimizer step.
 pub trait Batcher {
@@ -132,7 +133,8 @@ impl Batcher for PreferenceBatcher {
 ///
 /// Pairs are made over the whole optimizer step: their completions are those of the step, each behind a prompt that is guaranteed to
 /// be another, drawn anew every time. So micro-batches of one work. Where one prompt has more than half of the step, the rows left over
-/// get completions from elsewhere in the data set.
+/// get completions from elsewhere in the data set. A pair may be longer than any example; then its completion is cut, and still ends
+/// with the end of the sequence.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -142,19 +144,20 @@ impl Batcher for PreferenceBatcher {
 ///     desirable,
 /// };
 /// let rows = [row(1, 5, true), row(2, 6, false)];
-/// let batch = BinaryBatcher::new(0).batch(&rows, 42, &burn::tensor::Device::flex()).unwrap();
+/// let batch = BinaryBatcher::new(0, 512).batch(&rows, 42, &burn::tensor::Device::flex()).unwrap();
 /// let pairs: Vec<i64> = batch.mismatched.tokens.into_data().iter().collect();
 /// assert_eq!(pairs, [1, 6, 0, 2, 5, 0]);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BinaryBatcher {
     pad: u32,
+    max_length: usize,
 }
 
 impl BinaryBatcher {
-    /// Padding with this id.
-    pub fn new(pad: u32) -> Self {
-        Self { pad }
+    /// Padding with this id, for a model that reads at most so many tokens: the length that the examples were encoded for.
+    pub fn new(pad: u32, max_length: usize) -> Self {
+        Self { pad, max_length }
     }
 
     /// One batch of all examples, for a loop of one's own. Give each step another `seed`, so that pairs are drawn anew.
@@ -185,14 +188,17 @@ impl BinaryBatcher {
         partners: &[usize],
         device: &Device,
     ) -> BinaryBatch {
-        let pair = |prompt: usize, completion: usize| {
-            (
-                &dataset[prompt].prompt[..],
-                &dataset[completion].completion[..],
-            )
-        };
-        let completions = rows.iter().map(|&i| pair(i, i));
-        let mismatched = rows.iter().zip(partners).map(|(&i, &j)| pair(i, j));
+        let own = rows.iter().map(|&i| &dataset[i]);
+        let completions = own.map(|e| (&e.prompt[..], &e.completion[..]));
+        let mismatched: Vec<(&[u32], Cow<'_, [u32]>)> = rows
+            .iter()
+            .zip(partners)
+            .map(|(&i, &j)| {
+                let prompt = &dataset[i].prompt[..];
+                (prompt, self.cut(prompt.len(), &dataset[j].completion))
+            })
+            .collect();
+        let mismatched = mismatched.iter().map(|(p, c)| (*p, &c[..]));
         let desirable: Vec<bool> = rows.iter().map(|&i| dataset[i].desirable).collect();
         let desirable = TensorData::new(desirable, [rows.len()]);
         BinaryBatch::new(
@@ -200,6 +206,19 @@ impl BinaryBatcher {
             Sequences::padded(mismatched, self.pad, device),
             Tensor::from_data(desirable, &device.clone().inner()),
         )
+    }
+}
+
+impl BinaryBatcher {
+    /// The completion, as much as there is room for behind a prompt of this length; its last token always.
+    fn cut<'a>(&self, prompt: usize, completion: &'a [u32]) -> Cow<'a, [u32]> {
+        let room = self.max_length.saturating_sub(prompt).max(1);
+        match completion.split_last() {
+            Some((last, rest)) if completion.len() > room => {
+                Cow::Owned(rest[..room - 1].iter().chain([last]).copied().collect())
+            }
+            _ => Cow::Borrowed(completion),
+        }
     }
 }
 
