@@ -26,11 +26,8 @@ pub(super) fn mismatch<P: Ord>(
 ) -> Result<Vec<usize>, Error> {
     // Rows of one prompt side by side, in random order within and between prompts.
     let mut groups: BTreeMap<P, Vec<usize>> = BTreeMap::new();
-    for position in 0..rows.len() {
-        groups
-            .entry(prompt(rows[position]))
-            .or_default()
-            .push(position);
+    for (position, &row) in rows.iter().enumerate() {
+        groups.entry(prompt(row)).or_default().push(position);
     }
     let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
     groups.shuffle(rng);
