@@ -67,9 +67,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4)]
     micro_batch_size: usize,
 
-    /// KTO and DPO: how strongly to stay with the reference.
-    #[arg(long, default_value_t = 0.1)]
-    beta: f64,
+    /// KTO and DPO: how strongly to stay with the reference [default: 0.1, for the demonstration's small model 0.3].
+    #[arg(long)]
+    beta: Option<f64>,
 
     /// KTO: weight of thumbs up.
     #[arg(long, default_value_t = 1.0)]

@@ -26,7 +26,7 @@ const FULL: Size = Size {
     width: 64,
     demonstrations: 2300,
     sft_epochs: 20,
-    asked: 400,
+    asked: 1000,
     answers: 4,
     kto_epochs: 2,
     held_out: 300,
@@ -38,7 +38,7 @@ const QUICK: Size = Size {
     sft_epochs: 2,
     asked: 64,
     answers: 2,
-    kto_epochs: 1,
+    kto_epochs: 2,
     held_out: 64,
 };
 
@@ -119,11 +119,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         percent(up, feedback.len())
     );
 
-    // 3. KTO. Weights keep both classes equally heavy, as the paper advises for unequal counts.
-    let weight = (feedback.len() - up) as f64 / up.max(1) as f64;
+    // 3. KTO. With n_D thumbs up and n_U down, λ_D·n_D / (λ_U·n_U) = 3/2, the upper end of the paper's interval.
+    let weight = 1.5 * (feedback.len() - up) as f64 / up.max(1) as f64;
     println!("3. KTO, thumbs up weigh {weight:.2}");
     let kto = KtoLossConfig::new()
-        .with_beta(options.beta)
+        .with_beta(options.beta.unwrap_or(0.3))
         .with_desirable_weight(weight)
         .init();
     let held_out_feedback = thumbs(

@@ -79,7 +79,7 @@ impl Job<'_> {
     fn kto(self, data: &Path) -> Result<Llama, Error> {
         let options = self.options;
         let config = KtoLossConfig::new()
-            .with_beta(options.beta)
+            .with_beta(options.beta.unwrap_or(0.1))
             .with_desirable_weight(options.desirable_weight)
             .with_undesirable_weight(options.undesirable_weight);
         config.validate()?;
@@ -93,7 +93,7 @@ impl Job<'_> {
     }
 
     fn dpo(self, data: &Path) -> Result<Llama, Error> {
-        let config = DpoLossConfig::new().with_beta(self.options.beta);
+        let config = DpoLossConfig::new().with_beta(self.options.beta.unwrap_or(0.1));
         config.validate()?;
         let loaded = read_preferences(data)?;
         println!("data   {}", loaded.report);
