@@ -87,7 +87,15 @@ impl Job<'_> {
         println!("data   {}", loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
-        let (train, held_out) = (told(train?), told(held_out?));
+        let (mut train, mut held_out) = (told(train?), told(held_out?));
+        if held_out
+            .windows(2)
+            .all(|pair| pair[0].prompt == pair[1].prompt)
+            && !held_out.is_empty()
+        {
+            println!("       one prompt is too few to hold out for KTO: trained on instead");
+            train.append(&mut held_out);
+        }
         let batcher = BinaryBatcher::new(self.pad, self.max_length);
         self.align(&config.init(), &batcher, &train, &held_out, 5e-6)
     }
@@ -200,13 +208,12 @@ impl Job<'_> {
             println!("interrupted after step {}; go on with --resume", run.steps);
         }
         for (step, metrics) in &run.evaluations {
-            println!(
-                "step {step:>5}  held out: loss {}  kl {}  margin {}  accuracy {}",
-                shown(metrics, "loss"),
-                shown(metrics, "kl"),
-                shown(metrics, "rewards/margins"),
-                shown(metrics, "rewards/accuracies"),
-            );
+            let names = ["loss", "kl", "rewards/margins", "rewards/accuracies"];
+            let known = names.iter().filter(|name| metrics.get(name).is_some());
+            let known: Vec<String> = known
+                .map(|name| format!("{name} {}", shown(metrics, name)))
+                .collect();
+            println!("step {step:>5}  held out: {}", known.join("  "));
         }
         Ok(run.policy)
     }
