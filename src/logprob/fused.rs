@@ -59,7 +59,7 @@ impl FusedLinearLogProbsConfig {
 /// It covers the backends whose features of *this* crate are on; without any of them it computes the same from logits, as it must
 /// when the application turns backends on through burn alone. A backend beside one that is covered is refused by a panic.
 ///
-/// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no gradient, and f16 and bf16 are
+/// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no gradient (its hidden state must be finite all the same), and f16 and bf16 are
 /// computed in f32, tile by tile.
 ///
 /// # Example

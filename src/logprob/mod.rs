@@ -29,7 +29,8 @@ use burn::tensor::{Bool, Int, Tensor, assert_shape};
 ///
 /// The maximum and the sum stay apart: `logit − logsumexp` loses up to 5e-4 in f32 where logits reach 1e4.
 ///
-/// A negative target, such as the −100 that data loaders use for positions to ignore, gives exactly 0 and no gradient.
+/// A negative target, such as the −100 that data loaders use for positions to ignore, gives exactly 0 and no gradient; the logits
+/// there must be finite all the same.
 ///
 /// # Shapes
 ///

@@ -79,16 +79,19 @@ pub enum FDivergence {
 
 /// Exponents are cut here: e^80 is far from overflow in f32, and no useful score lies beyond.
 const MAX_EXPONENT: f64 = 80.0;
+/// And here where the score is squared.
+const MAX_EXPONENT_SQUARED: f64 = 40.0;
 
 impl FDivergence {
-    fn score(&self, log_ratio: Tensor<1>) -> Tensor<1> {
+    /// With exponents of at most `max_exponent`.
+    fn score(&self, log_ratio: Tensor<1>, max_exponent: f64) -> Tensor<1> {
         match *self {
             Self::ReverseKl => log_ratio,
-            Self::ForwardKl => log_ratio.neg().clamp_max(MAX_EXPONENT).exp().neg() + 1.0,
+            Self::ForwardKl => log_ratio.neg().clamp_max(max_exponent).exp().neg() + 1.0,
             Self::JsDivergence => log_sigmoid(log_ratio) + std::f64::consts::LN_2,
             Self::AlphaDivergence { alpha } if (alpha - 1.0).abs() < 1e-12 => log_ratio,
             Self::AlphaDivergence { alpha } => {
-                let power = (log_ratio * (alpha - 1.0)).clamp_max(MAX_EXPONENT);
+                let power = (log_ratio * (alpha - 1.0)).clamp_max(max_exponent);
                 (power.exp() - 1.0) * (alpha - 1.0).recip()
             }
         }
@@ -266,7 +269,11 @@ impl DpoLoss {
         inverse_lengths: Option<Pair>,
     ) -> Tensor<1> {
         let beta = self.config.beta;
-        let score = |ratio: Tensor<1>| self.config.f_divergence.score(ratio);
+        let max_exponent = match self.config.variant {
+            DpoVariant::Ipo | DpoVariant::SppoHard => MAX_EXPONENT_SQUARED,
+            _ => MAX_EXPONENT,
+        };
+        let score = |ratio: Tensor<1>| self.config.f_divergence.score(ratio, max_exponent);
         let (c, d) = (ratios.chosen, ratios.rejected);
         let (score_c, score_d) = (score(c.clone()), score(d.clone()));
         let delta = score_c.clone() - score_d.clone();

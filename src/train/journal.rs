@@ -64,7 +64,8 @@ fn kept(path: &Path, step: usize) -> Result<String, Error> {
     };
     let earlier = |line: &&str| {
         let value: Option<Value> = serde_json::from_str(line).ok();
-        value.and_then(|value| value["step"].as_u64()) <= Some(step as u64)
+        let at = value.and_then(|value| value["step"].as_u64());
+        at.is_some_and(|at| at <= step as u64) // a torn line has no step
     };
     Ok(text
         .lines()

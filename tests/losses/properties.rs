@@ -240,11 +240,6 @@ fn every_loss_and_gradient_is_finite_at_ten_thousand() {
             .init()
             .forward(Pair::new(x.clone(), y.clone()), Pair::new(zeros(), zeros()));
         let what = format!("{variant:?} {divergence:?}");
-        // A score of e^80 squared, or in an exponential, is the peer's overflow too; where scores stay linear nothing may overflow.
-        let linear = matches!(
-            divergence,
-            FDivergence::ReverseKl | FDivergence::JsDivergence
-        );
         let grads = out.loss.backward();
         let all = [
             values(out.losses),
@@ -252,11 +247,7 @@ fn every_loss_and_gradient_is_finite_at_ten_thousand() {
             values(y.grad(&grads).unwrap()),
         ]
         .concat();
-        assert!(
-            !linear || all.iter().all(|v| v.is_finite()),
-            "{what}: {all:?}"
-        );
-        assert!(all.iter().all(|v| !v.is_nan()), "{what}: {all:?}");
+        assert!(all.iter().all(|v| v.is_finite()), "{what}: {all:?}");
     }
 }
 
