@@ -70,6 +70,15 @@ fn preference(row: &Row) -> Result<Parsed, Wrong> {
                 shown(rejected)
             ));
         }
+        // The conversation is on each side, and the prompt repeats a part of it.
+        (Some(Prompt::Text(_)), Value::Array(c), Value::Array(r)) if c.len() > 1 && r.len() > 1 => {
+            [("chosen", chosen), ("rejected", rejected)]
+                .map(|(name, value)| split_last(messages_of(value, name)?, name))
+        }
+        (Some(Prompt::Text(_)), Value::Array(_) | Value::Object(_), _)
+        | (Some(Prompt::Text(_)), _, Value::Array(_) | Value::Object(_)) => {
+            return Err("a \"prompt\" that is a text needs \"chosen\" and \"rejected\" as texts, or both as whole conversations".into());
+        }
         (Some(prompt), ..) => {
             let chosen = completion_of(chosen, "chosen")?;
             let rejected = completion_of(rejected, "rejected")?;

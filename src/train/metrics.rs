@@ -35,7 +35,7 @@ impl LossOutput for BinaryOutput {
             named("rewards/accuracies", of(&((agreement + 1.0) * 0.5), &all)),
             named("logps/chosen", of(&self.log_probs, &up)),
             named("logps/rejected", of(&self.log_probs, &down)),
-            ("kl", self.kl.clone(), self.kl.ones_like()),
+            named("kl", of(&self.kl.clone().expand(all.dims()), &all)),
         ]
     }
 }

@@ -21,7 +21,8 @@ pub struct StepReport {
 /// One optimizer step over the micro-batches of `window`.
 ///
 /// The gradient is that of the mean over everything in the window, whatever the sizes of the micro-batches: each loss is scaled by its
-/// share of the total [weight](Objective::weight). Where the loss or the gradient is not finite, the policy comes back unchanged and the
+/// share of the total [weight](Objective::weight). Only what a loss itself takes from a whole batch depends on them: the sorting of
+/// `Aot`, and z0 in the scope of a micro-batch. Where the loss or the gradient is not finite, the policy comes back unchanged and the
 /// report shows it.
 ///
 /// # Panics
@@ -63,7 +64,12 @@ where
         let grads = loss.mul_scalar(weight / total).backward();
         gradients.accumulate(&policy, GradientsParams::from_grads(grads, &policy));
     }
-    let (policy, grad_norm) = optimizer.step(learning_rate, policy, gradients.grads());
+    let gradients = gradients.grads();
+    let (policy, grad_norm) = if metrics.get("loss").is_none_or(f64::is_finite) {
+        optimizer.step(learning_rate, policy, gradients)
+    } else {
+        (policy, f64::NAN)
+    };
     let report = StepReport {
         metrics,
         grad_norm,
