@@ -47,8 +47,9 @@ pub struct Encoded<T> {
 
 /// Turns examples into token ids.
 ///
-/// - Prompt and completion are tokenized together; what they share with the prompt alone is the prompt. So a tokenizer that puts a
-///   space before each text does not see the completion as a new text.
+/// - Prompt and completion are tokenized together, so that a tokenizer that puts a space before each text does not see the completion
+///   as a new text. Where the end of the prompt would merge with the beginning of the completion, each is tokenized by itself: a prompt
+///   has the same ids whatever follows, as when text is generated after it.
 /// - A conversation is written by the chat template; the completion includes the marker that ends the assistant's turn.
 /// - The completion ends with the end of the sequence, also when it had to be cut.
 /// - A prompt that is too long loses its beginning, which is furthest from what is asked.
@@ -194,15 +195,16 @@ impl<'a> Encoder<'a> {
         }
         let text = self.prompt_text(prompt)?;
         let alone = self.tokenizer.encode(&text)?;
-        let mut full = Vec::with_capacity(N);
+        let mut rests = Vec::with_capacity(N);
         for completion in completions {
             let rest = self.completion_text(prompt, &text, completion)?;
-            full.push(self.tokenizer.encode(&format!("{text}{rest}"))?);
+            let full = self.tokenizer.encode(&format!("{text}{rest}"))?;
+            rests.push(match full.strip_prefix(&alone[..]) {
+                Some(ids) => ids.to_vec(),
+                None => self.tokenizer.encode(&rest)?,
+            });
         }
-        // The ids that the prompt has in company as well: its last may merge with the beginning of a completion.
-        let shared = full.iter().map(|ids| common_prefix(&alone, ids)).min();
-        let shared = shared.unwrap_or(alone.len());
-        let (prompt, cut) = self.cut_prompt(self.with_bos(alone[..shared].to_vec()));
+        let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
         if prompt.is_empty() {
             report.drop(NO_PROMPT);
             return Ok(None);
@@ -210,8 +212,7 @@ impl<'a> Encoder<'a> {
         let room = self.max_length.saturating_sub(prompt.len());
         let mut lengths = Vec::with_capacity(N);
         let mut shortened = false;
-        let mut finish = |ids: Vec<u32>| {
-            let mut ids = ids[shared..].to_vec();
+        let mut finish = |mut ids: Vec<u32>| {
             if ids.last() != Some(&self.tokenizer.eos()) {
                 ids.push(self.tokenizer.eos());
             }
@@ -224,7 +225,7 @@ impl<'a> Encoder<'a> {
             lengths.push(ids.len());
             ids
         };
-        let mut rest = full.into_iter();
+        let mut rest = rests.into_iter();
         let completions: [Vec<u32>; N] =
             std::array::from_fn(|_| finish(rest.next().unwrap_or_default()));
         // One token is the end of the sequence alone: nothing of the completion is left.
@@ -283,10 +284,6 @@ impl<'a> Encoder<'a> {
         let tail = ids[ids.len() - keep..].iter().copied();
         (bos.into_iter().chain(tail).collect(), true)
     }
-}
-
-fn common_prefix(a: &[u32], b: &[u32]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -379,6 +376,39 @@ mod tests {
         );
         assert_eq!(text(&encoded.examples[0].completion), " b");
         assert_eq!(encoded.examples[0].completion.last(), Some(&256));
+    }
+
+    /// Bytes, but "ab" is one token.
+    struct Merging;
+
+    impl Tokenizer for Merging {
+        fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+            ByteTokenizer.encode(&text.replace("ab", "\u{1}"))
+        }
+        fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+            ByteTokenizer.decode(tokens)
+        }
+        fn vocab_size(&self) -> usize {
+            258
+        }
+        fn bos(&self) -> Option<u32> {
+            None
+        }
+        fn eos(&self) -> u32 {
+            256
+        }
+        fn pad(&self) -> u32 {
+            257
+        }
+    }
+
+    #[test]
+    fn a_prompt_has_the_same_ids_whatever_follows() {
+        let encoder = Encoder::new(&Merging, &PlainTemplate, 9);
+        let rows = ["b", "c"].map(|completion| SftExample::new("xa", completion));
+        let examples = encoder.encode_sft(&rows).unwrap().examples;
+        assert!(examples.iter().all(|e| e.prompt == [120, 97]));
+        assert_eq!(examples[0].completion, [98, 256]);
     }
 
     #[test]
