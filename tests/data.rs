@@ -330,10 +330,9 @@ fn the_demos_have_their_known_rows() {
 #[test]
 fn windows_hold_each_row_once_and_pairs_behind_other_prompts() {
     use rand::SeedableRng;
-    let row = |prompt: u32, completion: u32| TokenizedBinary {
-        prompt: vec![prompt],
-        completion: vec![completion, 9],
-        desirable: completion.is_multiple_of(2),
+    let row = |prompt: u32, completion: u32| {
+        let up = completion.is_multiple_of(2);
+        TokenizedBinary::new(vec![prompt], vec![completion, 9], up)
     };
     let dataset: Vec<_> = (0..10).map(|i| row(i / 2, 10 + i)).collect();
     let device = burn::tensor::Device::flex();
@@ -370,10 +369,8 @@ fn windows_hold_each_row_once_and_pairs_behind_other_prompts() {
 
 #[test]
 fn a_pair_longer_than_the_model_is_cut_and_keeps_its_end() {
-    let row = |prompt: &[u32], completion: &[u32]| TokenizedBinary {
-        prompt: prompt.to_vec(),
-        completion: completion.to_vec(),
-        desirable: true,
+    let row = |prompt: &[u32], completion: &[u32]| {
+        TokenizedBinary::new(prompt.to_vec(), completion.to_vec(), true)
     };
     let rows = [row(&[1, 2, 3, 4], &[5, 9]), row(&[6], &[7, 7, 7, 7, 9])];
     let batch = BinaryBatcher::new(0, 6)

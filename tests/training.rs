@@ -60,7 +60,7 @@ impl Recorded {
     }
 
     /// Plays the ten steps and compares loss, gradient norm and, where recorded, z0. Returns the largest relative difference.
-    fn play<L, B>(self, loss: &L, batch: impl Fn(&Value) -> B) -> f64
+    fn play<L, B>(self, loss: &mut L, batch: impl Fn(&Value) -> B) -> f64
     where
         L: Objective<Llama, Frozen<Llama>, Batch = B>,
         L::Output: LossOutput,
@@ -132,7 +132,7 @@ fn kto_follows_the_recorded_run() {
     let Some(recorded) = Recorded::read("e2e_kto.json") else {
         return;
     };
-    let worst = recorded.play(&KtoLossConfig::new().init(), |batch| {
+    let worst = recorded.play(&mut KtoLossConfig::new().init(), |batch| {
         let labels: Vec<bool> = batch["label"]
             .as_array()
             .unwrap()
@@ -151,7 +151,7 @@ fn dpo_follows_the_recorded_run() {
     let Some(recorded) = Recorded::read("e2e_dpo.json") else {
         return;
     };
-    let worst = recorded.play(&DpoLossConfig::new().init(), |batch| {
+    let worst = recorded.play(&mut DpoLossConfig::new().init(), |batch| {
         let both = sequences(batch, "");
         let half = both.dims()[0] / 2;
         let part = |start| {
@@ -171,7 +171,7 @@ fn sft_follows_the_recorded_run() {
     let Some(recorded) = Recorded::read("e2e_sft.json") else {
         return;
     };
-    let worst = recorded.play(&SftLossConfig::new().init(), |batch| {
+    let worst = recorded.play(&mut SftLossConfig::new().init(), |batch| {
         let scored = ints(&batch["labels"]).not_equal_elem(-100);
         Sequences::new(
             ints(&batch["input_ids"]),
@@ -198,11 +198,11 @@ fn feedback(n: u32) -> Vec<TokenizedBinary> {
         } else {
             1 + (asked + i / 10 % 4) % 5
         };
-        TokenizedBinary {
-            prompt: vec![10 + i % 3, asked],
-            completion: vec![answered, 0],
-            desirable: asked == answered,
-        }
+        TokenizedBinary::new(
+            vec![10 + i % 3, asked],
+            vec![answered, 0],
+            asked == answered,
+        )
     };
     (0..n).map(row).collect()
 }
@@ -260,7 +260,7 @@ fn fit(
         .fit(
             policy,
             &reference,
-            &kto(),
+            &mut kto(),
             &BinaryBatcher::new(0, 64),
             train,
             held_out,
@@ -321,7 +321,7 @@ fn the_scope_of_the_reference_point_matters_with_small_micro_batches() {
     let data = feedback(40);
     let kl = |scope| {
         let kl = KlEstimatorConfig::new().with_scope(scope);
-        let loss = KtoLossConfig::new().with_beta(0.5).with_kl(kl).init();
+        let mut loss = KtoLossConfig::new().with_beta(0.5).with_kl(kl).init();
         let policy = model();
         let reference = Frozen::new(&LlamaConfig::new(20, 16, 1, 2).init(4, &device()));
         let config = config().with_micro_batch_size(1).with_max_steps(Some(1));
@@ -332,7 +332,7 @@ fn the_scope_of_the_reference_point_matters_with_small_micro_batches() {
             .fit(
                 policy,
                 &reference,
-                &loss,
+                &mut loss,
                 &BinaryBatcher::new(0, 64),
                 &data,
                 &[],
@@ -377,7 +377,7 @@ fn a_resumed_run_is_the_uninterrupted_one() {
             .fit(
                 policy,
                 &reference,
-                &kto(),
+                &mut kto(),
                 &BinaryBatcher::new(0, 64),
                 train,
                 held_out,
@@ -458,7 +458,7 @@ fn a_checkpoint_of_another_run_is_refused() {
     let error = trainer.fit(
         policy,
         &reference,
-        &kto(),
+        &mut kto(),
         &BinaryBatcher::new(0, 64),
         &data,
         &[],
@@ -488,7 +488,7 @@ fn a_learning_rate_that_explodes_is_an_error_that_names_the_step() {
     let error = trainer.fit(
         policy,
         &reference,
-        &kto(),
+        &mut kto(),
         &BinaryBatcher::new(0, 64),
         &data,
         &[],
@@ -508,13 +508,13 @@ fn nothing_to_train_on_and_one_prompt_only_are_errors() {
     let policy = model();
     let reference = Frozen::new(&policy);
     let batcher = BinaryBatcher::new(0, 64);
-    let error = trainer.fit(policy.clone(), &reference, &kto(), &batcher, &[], &[]);
+    let error = trainer.fit(policy.clone(), &reference, &mut kto(), &batcher, &[], &[]);
     assert_eq!(
         error.unwrap_err().to_string(),
         "there is no example to train on"
     );
     let data = vec![feedback(1)[0].clone(); 4];
-    let error = trainer.fit(policy.clone(), &reference, &kto(), &batcher, &data, &[]);
+    let error = trainer.fit(policy.clone(), &reference, &mut kto(), &batcher, &data, &[]);
     assert!(
         error
             .unwrap_err()
@@ -522,7 +522,7 @@ fn nothing_to_train_on_and_one_prompt_only_are_errors() {
             .starts_with("z0 needs completions of at least two")
     );
     let frozen = policy.no_grad();
-    let error = trainer.fit(frozen, &reference, &kto(), &batcher, &feedback(8), &[]);
+    let error = trainer.fit(frozen, &reference, &mut kto(), &batcher, &feedback(8), &[]);
     assert!(
         error
             .unwrap_err()
@@ -543,7 +543,7 @@ fn a_cached_reference_trains_as_the_frozen_one() {
         .fit(
             policy.clone(),
             &Frozen::new(&policy),
-            &kto(),
+            &mut kto(),
             &batcher,
             &data,
             &[],
@@ -551,7 +551,7 @@ fn a_cached_reference_trains_as_the_frozen_one() {
         .unwrap();
     let cached = Cached::new(&policy);
     let run = trainer
-        .fit(policy, &cached, &kto(), &batcher, &data, &[])
+        .fit(policy, &cached, &mut kto(), &batcher, &data, &[])
         .unwrap();
     let difference = weights(&run.policy)
         .iter()

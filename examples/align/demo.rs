@@ -90,8 +90,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let trainer = trainer(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
     let encoded = encoder.encode_sft(&examples)?;
     let batcher = SftBatcher::new(tokenizer.pad());
-    let sft = SftLossConfig::new().init();
-    let run = trainer.fit(model, &(), &sft, &batcher, &encoded.examples, &[])?;
+    let mut sft = SftLossConfig::new().init();
+    let run = trainer.fit(
+        model,
+        &ReferenceFree,
+        &mut sft,
+        &batcher,
+        &encoded.examples,
+        &[],
+    )?;
     if run.interrupted {
         return interrupted(&out.join("sft"));
     }
@@ -122,7 +129,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     // 3. KTO. With n_D thumbs up and n_U down, λ_D·n_D / (λ_U·n_U) = 3/2, the upper end of the paper's interval.
     let weight = 1.5 * (feedback.len() - up) as f64 / up.max(1) as f64;
     println!("3. KTO, thumbs up weigh {weight:.2}");
-    let kto = KtoLossConfig::new()
+    let mut kto = KtoLossConfig::new()
         .with_beta(options.beta.unwrap_or(0.3))
         .with_desirable_weight(weight)
         .init();
@@ -142,7 +149,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let run = trainer.fit(
         sft_model.clone(),
         &reference,
-        &kto,
+        &mut kto,
         &batcher,
         &feedback,
         &judged,

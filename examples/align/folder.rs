@@ -97,7 +97,7 @@ impl Job<'_> {
             train.append(&mut held_out);
         }
         let batcher = BinaryBatcher::new(self.pad, self.max_length);
-        self.align(&config.init(), &batcher, &train, &held_out, 5e-6)
+        self.align(&mut config.init(), &batcher, &train, &held_out, 5e-6)
     }
 
     fn dpo(self, data: &Path) -> Result<Llama, Error> {
@@ -109,7 +109,7 @@ impl Job<'_> {
         let [train, held_out] = [train, held_out].map(|p| self.encoder.encode_preferences(&p));
         let (train, held_out) = (told(train?), told(held_out?));
         let batcher = PreferenceBatcher::new(self.pad);
-        self.align(&config.init(), &batcher, &train, &held_out, 5e-7)
+        self.align(&mut config.init(), &batcher, &train, &held_out, 5e-7)
     }
 
     fn sft(self, data: &Path) -> Result<Llama, Error> {
@@ -121,7 +121,7 @@ impl Job<'_> {
         let batcher = SftBatcher::new(self.pad);
         self.fit(
             &ReferenceFree,
-            &SftLossConfig::new().init(),
+            &mut SftLossConfig::new().init(),
             &batcher,
             &train,
             &held_out,
@@ -137,7 +137,7 @@ impl Job<'_> {
     /// With the reference that was asked for.
     fn align<L, B>(
         self,
-        loss: &L,
+        loss: &mut L,
         batcher: &B,
         train: &[B::Example],
         held_out: &[B::Example],
@@ -175,13 +175,14 @@ impl Job<'_> {
     fn fit<R, L, B>(
         self,
         reference: &R,
-        loss: &L,
+        loss: &mut L,
         batcher: &B,
         train: &[B::Example],
         held_out: &[B::Example],
         learning_rate: f64,
     ) -> Result<Llama, Error>
     where
+        R: Reference<Llama>,
         B: Batcher,
         L: Objective<Llama, R, Batch = B::Batch>,
         L::Output: LossOutput,

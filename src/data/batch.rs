@@ -15,6 +15,10 @@ pub struct BinaryBatch {
     pub desirable: Tensor<1, Bool>,
     /// z0 `[1]`, where it was estimated over more than this batch; else it is estimated from `mismatched`.
     pub kl: Option<Tensor<1>>,
+    /// What each example's loss is multiplied with, `[batch]`; 1 where there is none.
+    pub weights: Option<Tensor<1>>,
+    /// Log-ratios that `kl` was estimated from, to be reported; on one batch of those that share it.
+    pub mismatched_log_ratios: Option<Tensor<1>>,
 }
 
 impl BinaryBatch {
@@ -32,7 +36,24 @@ impl BinaryBatch {
             mismatched,
             desirable,
             kl: None,
+            weights: None,
+            mismatched_log_ratios: None,
         }
+    }
+
+    /// With a weight for each example, `[batch]`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many weights as completions.
+    pub fn with_weights(mut self, weights: Tensor<1>) -> Self {
+        let ([batch, _], [n]) = (self.completions.dims(), weights.dims());
+        assert!(
+            batch == n,
+            "each completion needs a weight, got {batch} completions and {n} weights"
+        );
+        self.weights = Some(weights);
+        self
     }
 
     /// With a z0 `[1]` that was estimated elsewhere.
@@ -50,6 +71,12 @@ pub struct PreferenceBatch {
     pub chosen: Sequences,
     /// The worse ones, `[pairs, seq']`.
     pub rejected: Sequences,
+    /// What each pair's loss is multiplied with, `[pairs]`; 1 where there is none.
+    pub weights: Option<Tensor<1>>,
+    /// By how much each chosen should be better, `[pairs]`, for reward models.
+    pub margins: Option<Tensor<1>>,
+    /// Scored tokens of a chosen completion on average over the optimizer step, where it has more batches than this.
+    pub mean_length: Option<f64>,
 }
 
 impl PreferenceBatch {
@@ -62,6 +89,42 @@ impl PreferenceBatch {
             c == r,
             "chosen and rejected come in pairs, got {c} chosen and {r} rejected"
         );
-        Self { chosen, rejected }
+        Self {
+            chosen,
+            rejected,
+            weights: None,
+            margins: None,
+            mean_length: None,
+        }
+    }
+
+    /// With a weight for each pair, `[pairs]`.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many weights as pairs.
+    pub fn with_weights(mut self, weights: Tensor<1>) -> Self {
+        self.check_length("weight", &weights);
+        self.weights = Some(weights);
+        self
+    }
+
+    /// With the margin of each pair, `[pairs]`, for reward models.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many margins as pairs.
+    pub fn with_margins(mut self, margins: Tensor<1>) -> Self {
+        self.check_length("margin", &margins);
+        self.margins = Some(margins);
+        self
+    }
+
+    fn check_length(&self, what: &str, values: &Tensor<1>) {
+        let ([pairs, _], [n]) = (self.chosen.dims(), values.dims());
+        assert!(
+            pairs == n,
+            "each pair needs a {what}, got {pairs} pairs and {n} {what}s"
+        );
     }
 }

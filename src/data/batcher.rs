@@ -17,6 +17,12 @@ pub trait Batcher {
     /// What one pass works on.
     type Batch;
 
+    /// A number that other examples would not have, so that a run is continued on its own data only. 0 by default, which says nothing.
+    fn fingerprint(&self, dataset: &[Self::Example]) -> u64 {
+        let _ = dataset;
+        0
+    }
+
     /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size` examples, in order.
     ///
     /// What is drawn at random comes from `rng` alone.
@@ -32,6 +38,19 @@ pub trait Batcher {
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Vec<Self::Batch>, Error>;
+}
+
+/// FNV-1a over everything in it: the same in every release of Rust, unlike the standard hasher.
+fn fnv(parts: impl Iterator<Item = u64>) -> u64 {
+    let bytes = parts.flat_map(u64::to_le_bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// Ids behind their number, so that their borders count.
+fn ids(ids: &[u32]) -> impl Iterator<Item = u64> {
+    std::iter::once(ids.len() as u64).chain(ids.iter().map(|&id| u64::from(id)))
 }
 
 /// Pads demonstrations.
@@ -60,6 +79,11 @@ impl SftBatcher {
 impl Batcher for SftBatcher {
     type Example = TokenizedSft;
     type Batch = Sequences;
+
+    fn fingerprint(&self, dataset: &[TokenizedSft]) -> u64 {
+        let rows = dataset.iter();
+        fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.completion))))
+    }
 
     fn window(
         &self,
@@ -113,6 +137,11 @@ impl Batcher for PreferenceBatcher {
     type Example = TokenizedPreference;
     type Batch = PreferenceBatch;
 
+    fn fingerprint(&self, dataset: &[TokenizedPreference]) -> u64 {
+        let rows = dataset.iter();
+        fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.chosen)).chain(ids(&e.rejected))))
+    }
+
     fn window(
         &self,
         dataset: &[TokenizedPreference],
@@ -138,12 +167,10 @@ impl Batcher for PreferenceBatcher {
 ///
 /// ```
 /// use burn_kto::prelude::*;
-/// let row = |prompt, completion, desirable| TokenizedBinary {
-///     prompt: vec![prompt],
-///     completion: vec![completion, 0],
-///     desirable,
-/// };
-/// let rows = [row(1, 5, true), row(2, 6, false)];
+/// let rows = [
+///     TokenizedBinary::new(vec![1], vec![5, 0], true),
+///     TokenizedBinary::new(vec![2], vec![6, 0], false),
+/// ];
 /// let batch = BinaryBatcher::new(0, 512).batch(&rows, 42, &burn::tensor::Device::flex()).unwrap();
 /// let pairs: Vec<i64> = batch.mismatched.tokens.into_data().iter().collect();
 /// assert_eq!(pairs, [1, 6, 0, 2, 5, 0]);
@@ -201,11 +228,17 @@ impl BinaryBatcher {
         let mismatched = mismatched.iter().map(|(p, c)| (*p, &c[..]));
         let desirable: Vec<bool> = rows.iter().map(|&i| dataset[i].desirable).collect();
         let desirable = TensorData::new(desirable, [rows.len()]);
-        BinaryBatch::new(
+        let batch = BinaryBatch::new(
             Sequences::padded(completions, self.pad, device),
             Sequences::padded(mismatched, self.pad, device),
             Tensor::from_data(desirable, &device.clone().inner()),
-        )
+        );
+        let weights: Vec<f64> = rows.iter().map(|&i| dataset[i].weight).collect();
+        if weights.iter().all(|&weight| weight == 1.0) {
+            return batch;
+        }
+        let weights = TensorData::new(weights, [rows.len()]);
+        batch.with_weights(Tensor::from_data(weights, &device.clone().inner()))
     }
 }
 
@@ -233,6 +266,14 @@ fn partners(
 impl Batcher for BinaryBatcher {
     type Example = TokenizedBinary;
     type Batch = BinaryBatch;
+
+    fn fingerprint(&self, dataset: &[TokenizedBinary]) -> u64 {
+        let rows = dataset.iter();
+        fnv(rows.flat_map(|e| {
+            let rest = [u64::from(e.desirable), e.weight.to_bits()];
+            ids(&e.prompt).chain(ids(&e.completion)).chain(rest)
+        }))
+    }
 
     fn window(
         &self,

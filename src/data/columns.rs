@@ -2,6 +2,7 @@
 
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::rows::{Row, shown};
+use super::score::ScoredExample;
 use super::transcript;
 use crate::model::Message;
 use serde_json::Value;
@@ -12,6 +13,7 @@ pub(super) enum Parsed {
     Sft(SftExample),
     Binary(BinaryExample),
     Preference(PreferenceExample),
+    Scored(ScoredExample),
     /// Not an error of the file, but of no use.
     Dropped(&'static str),
 }
@@ -39,11 +41,19 @@ pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
         return Ok(Parsed::Dropped(EMPTY));
     }
     match row.get("label") {
-        None => Ok(Parsed::Sft(SftExample { prompt, completion })),
+        None => Ok(match row.get("score").and_then(Value::as_f64) {
+            Some(score) => Parsed::Scored(ScoredExample {
+                prompt,
+                completion,
+                score,
+            }),
+            None => Parsed::Sft(SftExample { prompt, completion }),
+        }),
         Some(label) => Ok(Parsed::Binary(BinaryExample {
             prompt,
             completion,
             desirable: label_of(label)?,
+            weight: row.get("weight").map_or(Ok(1.0), weight_of)?,
         })),
     }
 }
@@ -135,6 +145,16 @@ fn label_of(label: &Value) -> Result<bool, Wrong> {
         other => Err(format!(
             "\"label\" must be true or false, got {}",
             shown(other)
+        )),
+    }
+}
+
+fn weight_of(weight: &Value) -> Result<f64, Wrong> {
+    match weight.as_f64() {
+        Some(number) if number >= 0.0 => Ok(number),
+        _ => Err(format!(
+            "\"weight\" must be a number that is not negative, got {}",
+            shown(weight)
         )),
     }
 }

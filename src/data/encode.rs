@@ -15,7 +15,7 @@ pub struct TokenizedSft {
 }
 
 /// A completion with a thumb in token ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TokenizedBinary {
     /// What comes before, at least one token.
     pub prompt: Vec<u32>,
@@ -23,6 +23,20 @@ pub struct TokenizedBinary {
     pub completion: Vec<u32>,
     /// Thumb up?
     pub desirable: bool,
+    /// What the example's loss is multiplied with; 1 is usual.
+    pub weight: f64,
+}
+
+impl TokenizedBinary {
+    /// Of weight 1.
+    pub fn new(prompt: Vec<u32>, completion: Vec<u32>, desirable: bool) -> Self {
+        Self {
+            prompt,
+            completion,
+            desirable,
+            weight: 1.0,
+        }
+    }
 }
 
 /// Two completions of one prompt in token ids.
@@ -130,6 +144,7 @@ impl<'a> Encoder<'a> {
                 prompt,
                 completion,
                 desirable: example.desirable,
+                weight: example.weight,
             }))
         })
     }

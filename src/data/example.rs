@@ -39,7 +39,7 @@ pub struct SftExample {
 }
 
 /// A completion and a thumb up or down.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BinaryExample {
     /// What was asked.
     pub prompt: Prompt,
@@ -47,6 +47,8 @@ pub struct BinaryExample {
     pub completion: String,
     /// Thumb up?
     pub desirable: bool,
+    /// What the example's loss is multiplied with; 1 is usual. Finite and not negative.
+    pub weight: f64,
 }
 
 /// Two completions of one prompt, one better than the other.
@@ -77,7 +79,14 @@ impl BinaryExample {
             prompt: prompt.into(),
             completion: completion.into(),
             desirable,
+            weight: 1.0,
         }
+    }
+
+    /// With another weight.
+    pub fn with_weight(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
     }
 
     /// As a demonstration, if it is desirable.

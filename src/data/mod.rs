@@ -6,7 +6,10 @@
 //! | [`read_binary`] | `messages`, `label` | `{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}], "label": true}` |
 //! | [`read_preferences`], [`read_binary`] | `prompt`, `chosen`, `rejected` | `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}` |
 //! | [`read_preferences`], [`read_binary`] | `chosen`, `rejected` | `{"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What?"}` |
+//! | [`read_scored`] | `prompt`, `completion`, `score` | `{"prompt": "2 + 2 =", "completion": " 4", "score": 4.5}` |
 //! | [`read_sft`] | any of the above, with or without `label` | `{"prompt": "2 + 2 =", "completion": " 4"}` |
+//!
+//! A row with a `label` may have a `weight`. [`ScoreLabels`] makes thumbs of scores.
 //!
 //! Wherever a text may stand, a list of messages may stand too. A file is JSON Lines or one JSON array, plain or gzip (feature `gzip`). What a
 //! row has besides is ignored. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
@@ -23,12 +26,14 @@ mod reader;
 mod report;
 mod rows;
 mod sampler;
+mod score;
 mod transcript;
 
 pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 pub use encode::{Encoded, Encoder, TokenizedBinary, TokenizedPreference, TokenizedSft};
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-pub use reader::{Loaded, read_binary, read_preferences, read_sft};
+pub use reader::{Loaded, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
 pub use sampler::{epoch_order, hold_out};
+pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};

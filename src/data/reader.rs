@@ -4,6 +4,7 @@ use super::columns::{Parsed, parse};
 use super::example::{BinaryExample, PreferenceExample, SftExample};
 use super::report::ReadReport;
 use super::rows::{for_each_row, wrong};
+use super::score::ScoredExample;
 use crate::error::Error;
 use std::path::Path;
 
@@ -31,6 +32,9 @@ pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Erro
             examples.extend(pair.into_binary());
             Ok(())
         }
+        Parsed::Scored(_) => Err(
+            "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored",
+        ),
         _ => Err("\"label\" is missing: thumbs need one, true or false"),
     })?;
     let up = loaded.examples.iter().filter(|e| e.desirable).count();
@@ -54,6 +58,22 @@ pub fn read_preferences(path: impl AsRef<Path>) -> Result<Loaded<PreferenceExamp
     })
 }
 
+/// Reads completions with scores. [`ScoreLabels`](super::ScoreLabels) makes thumbs of them.
+///
+/// # Errors
+///
+/// As [`read_binary`].
+pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
+    read(path.as_ref(), |parsed, examples| match parsed {
+        Parsed::Scored(example) => {
+            examples.push(example);
+            Ok(())
+        }
+        Parsed::Binary(_) => Err("has a \"label\": it is for read_binary"),
+        _ => Err("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
+    })
+}
+
 /// Reads demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable; the others are counted as dropped.
 ///
 /// # Errors
@@ -65,6 +85,9 @@ pub fn read_sft(path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
         match parsed {
             Parsed::Sft(example) => examples.push(example),
             Parsed::Preference(pair) => examples.push(pair.into_sft()),
+            Parsed::Scored(scored) => {
+                examples.push(SftExample::new(scored.prompt, scored.completion));
+            }
             Parsed::Binary(example) => match example.into_sft() {
                 Some(example) => examples.push(example),
                 None => undesirable += 1,

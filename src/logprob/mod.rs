@@ -6,6 +6,8 @@
 //! | [`FusedLinearLogProbs`] | hidden states `[tokens, width]` and the head's weight | `[tokens]` | never |
 //! | [`sequence_log_probs`] | `[batch, seq]` and a mask | `[batch]`, sums | |
 //! | [`average_log_probs`] | `[batch, seq]` and a mask | `[batch]`, means | |
+//! | [`uniform_log_probs`] | logits | `[batch, seq]`, mean over the vocabulary | yes |
+//! | [`log_collisions`] | logits | `[batch, seq]`, ln Σ p² | yes |
 //!
 //! f16 and bf16 are computed in f32; f64 stays f64.
 
@@ -125,4 +127,56 @@ pub fn average_log_probs(token_log_probs: Tensor<2>, mask: Tensor<2, Bool>) -> T
     let count = indicator(mask.clone(), &token_log_probs).sum_dim(1);
     let inverse = count.clamp_min(1.0).recip().squeeze_dim::<1>(1);
     sequence_log_probs(token_log_probs, mask) * inverse
+}
+
+/// Mean log-probability of the vocabulary at each position: what smoothed labels pull to.
+///
+/// # Shapes
+///
+/// - `logits`: `[batch, seq, vocab]`
+/// - output: `[batch, seq]`; f32, or f64 for f64 logits
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_kto::logprob::uniform_log_probs;
+///
+/// let logits = Tensor::<3>::from_data([[[0.0, 3.0_f32.ln()]]], &Device::flex()); // p = 1/4, 3/4
+/// let mean = uniform_log_probs(logits).into_scalar::<f32>();
+/// assert!((mean - (0.25_f32.ln() + 0.75_f32.ln()) / 2.0).abs() < 1e-6);
+/// ```
+pub fn uniform_log_probs(logits: Tensor<3>) -> Tensor<2> {
+    let [_, _, vocab] = logits.dims();
+    let logits = upcast(logits);
+    let max = logits.clone().detach().max_dim(2);
+    let shifted = logits - max;
+    let log_sum = shifted.clone().exp().sum_dim(2).log();
+    let mean = shifted.sum_dim(2) * (1.0 / vocab as f64);
+    (mean - log_sum).squeeze_dim::<2>(2)
+}
+
+/// ln Σ_v p(v)² at each position: the log of the probability that two samples agree, 0 where the model is certain. No gradient.
+///
+/// # Shapes
+///
+/// - `logits`: `[batch, seq, vocab]`
+/// - output: `[batch, seq]`; f32, or f64 for f64 logits
+///
+/// # Example
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use burn_kto::logprob::log_collisions;
+///
+/// let logits = Tensor::<3>::from_data([[[0.0, 3.0_f32.ln()]]], &Device::flex()); // p = 1/4, 3/4
+/// assert!((log_collisions(logits).into_scalar::<f32>() - 0.625_f32.ln()).abs() < 1e-6);
+/// ```
+pub fn log_collisions(logits: Tensor<3>) -> Tensor<2> {
+    let logits = upcast(logits.without_autodiff());
+    let max = logits.clone().max_dim(2);
+    let shifted = logits - max;
+    let log_sum = shifted.clone().exp().sum_dim(2).log();
+    let squares = (shifted * 2.0).exp().sum_dim(2).log();
+    (squares - log_sum * 2.0).squeeze_dim::<2>(2)
 }

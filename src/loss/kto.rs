@@ -2,10 +2,40 @@
 
 use super::output::BinaryOutput;
 use crate::error::Error;
-use crate::kl::KlEstimatorConfig;
+use crate::kl::{KlEstimator, KlEstimatorConfig, KlScope, Ranks};
 use crate::math::{constant_like, indicator, mean, upcast};
 use burn::config::Config;
-use burn::tensor::{Bool, Tensor, activation::sigmoid, assert_shape};
+use burn::tensor::activation::{log_sigmoid, sigmoid};
+use burn::tensor::{Bool, Tensor, assert_shape};
+use std::sync::Arc;
+
+/// How a gain or loss u = s·β·(r − z0) is felt.
+///
+/// | value | loss of an example | what the paper found (arXiv:2402.01306 v5, Table 2) |
+/// |---|---|---|
+/// | `Kahneman` | λ·σ(−u) | the method |
+/// | `Concave` | −λ·lnσ(u) | **worse**: BBH 9.4 and GSM8K 11 points lower |
+/// | `Linear` | −λ·u | **collapses**: BBH 6.1; unbounded below |
+#[derive(Config, Copy, Debug, PartialEq, Eq)]
+pub enum KtoValue {
+    /// Concave in gains and convex in losses: examples that are far too easy or too hard are left alone.
+    Kahneman,
+    /// An ablation, for experiments: never satisfied with losses, as DPO.
+    Concave,
+    /// An ablation, for experiments: neutral to risk, it follows the gradient without an end.
+    Linear,
+}
+
+impl KtoValue {
+    /// Without λ.
+    fn loss(self, gain: Tensor<1>) -> Tensor<1> {
+        match self {
+            Self::Kahneman => sigmoid(gain.neg()),
+            Self::Concave => log_sigmoid(gain).neg(),
+            Self::Linear => gain.neg(),
+        }
+    }
+}
 
 /// Configuration of [`KtoLoss`].
 ///
@@ -22,12 +52,21 @@ pub struct KtoLossConfig {
     /// λ_U, the weight of undesirable examples: loss aversion. Not negative.
     #[config(default = 1.0)]
     pub undesirable_weight: f64,
+    /// How gains and losses are felt. Leave it as it is: the others are the paper's ablations.
+    #[config(default = "KtoValue::Kahneman")]
+    pub value: KtoValue,
     /// How z0 is estimated when the loss is computed from a batch rather than from tensors.
     #[config(default = "KlEstimatorConfig::new()")]
     pub kl: KlEstimatorConfig,
 }
 
 impl KtoLossConfig {
+    /// APO-zero on single completions (TRL's `apo_zero_unpaired`): KTO with z0 = 0, so that nothing has to be estimated and any batch will do. For
+    /// desirable completions that are better than what the model writes (arXiv:2408.06266).
+    pub fn apo_zero_unpaired() -> Self {
+        Self::new().with_kl(KlEstimatorConfig::new().with_scope(KlScope::Fixed { value: 0.0 }))
+    }
+
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
         let ok = self.beta > 0.0 && self.beta.is_finite();
@@ -48,6 +87,7 @@ impl KtoLossConfig {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
         KtoLoss {
             config: self.clone(),
+            estimator: self.kl.init(),
         }
     }
 }
@@ -91,6 +131,7 @@ impl KtoLossConfig {
 #[derive(Clone, Debug)]
 pub struct KtoLoss {
     config: KtoLossConfig,
+    estimator: KlEstimator,
 }
 
 impl KtoLoss {
@@ -134,12 +175,34 @@ impl KtoLoss {
         self.run(policy, reference, desirable, kl, Some(weights))
     }
 
+    /// Pools z0 over all of these ranks.
+    pub fn with_ranks(mut self, ranks: Arc<dyn Ranks>) -> Self {
+        self.estimator = self.estimator.with_ranks(ranks);
+        self
+    }
+
     /// What it was built from.
     pub fn config(&self) -> &KtoLossConfig {
         &self.config
     }
 
-    fn run(
+    /// What estimates z0 when the loss is computed from batches.
+    pub fn estimator(&self) -> &KlEstimator {
+        &self.estimator
+    }
+
+    /// Turns β, λ_D and λ_U.
+    pub(crate) fn set(&mut self, beta: f64, desirable_weight: f64, undesirable_weight: f64) {
+        self.config.beta = beta;
+        self.config.desirable_weight = desirable_weight;
+        self.config.undesirable_weight = undesirable_weight;
+    }
+
+    pub(crate) fn estimator_mut(&mut self) -> &mut KlEstimator {
+        &mut self.estimator
+    }
+
+    pub(crate) fn run(
         &self,
         policy: Tensor<1>,
         reference: Tensor<1>,
@@ -168,7 +231,7 @@ impl KtoLoss {
         let beta = self.config.beta;
         let log_ratio = policy.clone() - reference;
         let margin = log_ratio.clone() - kl.clone();
-        let losses = weight * sigmoid(margin.clone() * sign * -beta);
+        let losses = weight * self.config.value.loss(margin.clone() * sign * beta);
         BinaryOutput {
             loss: mean(losses.clone()),
             losses: losses.without_autodiff(),
@@ -177,6 +240,7 @@ impl KtoLoss {
             kl,
             margins: margin.without_autodiff() * beta,
             log_probs: policy.without_autodiff(),
+            mismatched: None,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct BinaryOutput {
     pub margins: Tensor<1>,
     /// log π, summed over the completion, `[batch]`.
     pub log_probs: Tensor<1>,
+    /// Log-ratios of the mismatched pairs that z0 was estimated from, `[pairs]`, where it was estimated for this batch.
+    pub mismatched: Option<Tensor<1>>,
 }
 
 /// Of a loss on pairs of completions.
@@ -42,6 +44,22 @@ pub struct PreferenceOutput {
     pub chosen_log_probs: Tensor<1>,
     /// log π of the rejected, `[pairs]`.
     pub rejected_log_probs: Tensor<1>,
+}
+
+/// Of a loss on rewards.
+///
+/// Only `loss` carries a gradient.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RewardOutput {
+    /// Mean over the pairs, `[1]`.
+    pub loss: Tensor<1>,
+    /// Each pair's, `[pairs]`.
+    pub losses: Tensor<1>,
+    /// Of the chosen, `[pairs]`.
+    pub chosen_rewards: Tensor<1>,
+    /// Of the rejected, `[pairs]`.
+    pub rejected_rewards: Tensor<1>,
 }
 
 /// Of a loss on demonstrations.

@@ -3,12 +3,15 @@
 //! | trait | asks for | needed by |
 //! |---|---|---|
 //! | [`CausalLm`] | log-probabilities of given tokens | losses, references, the trainer |
+//! | [`Logits`] | the logits behind them | WPO, smoothed labels |
+//! | [`HiddenStates`] | the last hidden states | reward models |
 //! | [`Generate`] | new tokens after a prompt | sampling feedback, win rates |
 //! | [`Tokenizer`] | text to ids and back | data |
 //! | [`ChatTemplate`] | a conversation as one text | conversational data |
 
 mod chat;
 mod generate;
+mod reward;
 #[cfg(feature = "llama")]
 mod sampling;
 mod tokenizer;
@@ -22,6 +25,7 @@ pub mod llama;
 
 pub use chat::{ChatTemplate, Message, PlainTemplate};
 pub use generate::{Generate, GenerationConfig, Sampling};
+pub use reward::{HiddenStates, RewardModel};
 pub use tokenizer::{ByteTokenizer, Tokenizer};
 
 #[cfg(feature = "tokenizers")]
@@ -49,4 +53,11 @@ pub trait CausalLm: Module + ModuleDisplay {
             .sum_dim(1)
             .squeeze_dim::<1>(1)
     }
+}
+
+/// A model that shows the distribution behind its log-probabilities.
+pub trait Logits: CausalLm {
+    /// `[batch, seq]` to `[batch, seq - 1, vocab]`: the logits at `t` predict the token at `t + 1`. They take memory: 4 bytes times the
+    /// vocabulary for every position.
+    fn logits(&self, sequences: &Sequences) -> Tensor<3>;
 }

@@ -1,6 +1,6 @@
 //! The policy without its adapters.
 
-use super::Reference;
+use super::{Reference, TokenReference};
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::module::{ModuleMapper, Param};
@@ -18,15 +18,30 @@ impl<M: CausalLm> Reference<M> for AdapterOff {
     ///
     /// If the policy has no adapter.
     fn log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<1> {
-        let mut off = SwitchOff::default();
-        let base = policy.valid().map(&mut off);
-        assert!(
-            off.switched > 0,
-            "AdapterOff needs a policy with LoRA adapters, got none; use Frozen::new(&policy)"
-        );
-        let log_probs = base.log_probs(&sequences.without_autodiff());
+        let log_probs = base(policy).log_probs(&sequences.without_autodiff());
         log_probs.without_autodiff()
     }
+}
+
+impl<M: CausalLm> TokenReference<M> for AdapterOff {
+    /// # Panics
+    ///
+    /// If the policy has no adapter.
+    fn token_log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<2> {
+        let log_probs = base(policy).token_log_probs(&sequences.without_autodiff());
+        log_probs.without_autodiff()
+    }
+}
+
+/// The policy without its adapters.
+fn base<M: CausalLm>(policy: &M) -> M {
+    let mut off = SwitchOff::default();
+    let base = policy.valid().map(&mut off);
+    assert!(
+        off.switched > 0,
+        "AdapterOff needs a policy with LoRA adapters, got none; use Frozen::new(&policy)"
+    );
+    base
 }
 
 /// Zeroes the factors of adapters, so that their product vanishes.

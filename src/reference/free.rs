@@ -1,6 +1,6 @@
 //! No reference.
 
-use super::Reference;
+use super::{Reference, TokenReference};
 use crate::sequence::Sequences;
 use burn::tensor::Tensor;
 
@@ -17,5 +17,12 @@ impl<M> Reference<M> for ReferenceFree {
     fn log_probs(&self, _policy: &M, sequences: &Sequences) -> Tensor<1> {
         let [batch, _] = sequences.dims();
         Tensor::zeros([batch], &sequences.tokens.device().inner())
+    }
+}
+
+impl<M> TokenReference<M> for ReferenceFree {
+    fn token_log_probs(&self, _policy: &M, sequences: &Sequences) -> Tensor<2> {
+        let [batch, seq] = sequences.dims();
+        Tensor::zeros([batch, seq - 1], &sequences.tokens.device().inner())
     }
 }

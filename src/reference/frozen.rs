@@ -1,6 +1,6 @@
 //! A frozen copy of a model.
 
-use super::Reference;
+use super::{Reference, TokenReference};
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::module::{
@@ -33,6 +33,13 @@ impl<M: Module> Frozen<M> {
 impl<M: CausalLm> Reference<M> for Frozen<M> {
     fn log_probs(&self, _policy: &M, sequences: &Sequences) -> Tensor<1> {
         let log_probs = self.0.log_probs(&sequences.without_autodiff());
+        log_probs.without_autodiff()
+    }
+}
+
+impl<M: CausalLm> TokenReference<M> for Frozen<M> {
+    fn token_log_probs(&self, _policy: &M, sequences: &Sequences) -> Tensor<2> {
+        let log_probs = self.0.token_log_probs(&sequences.without_autodiff());
         log_probs.without_autodiff()
     }
 }

@@ -6,17 +6,66 @@ use crate::error::Error;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Order and pairs follow from the seed and the step alone, so this, the weights and the moments are the whole state.
-#[derive(Debug, Serialize, Deserialize, PartialEq)]
+/// What a run is: order, pairs and learning rates follow from this and the step alone.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub(super) struct Identity {
+    config: Value,
+    examples: usize,
+    fingerprint: u64,
+}
+
+impl Identity {
+    pub(super) fn new(config: &TrainerConfig, examples: usize, fingerprint: u64) -> Self {
+        // How often to look at a run does not change it.
+        let config = config.clone().with_evaluate_every(None);
+        let config = config.with_checkpoint_every(None);
+        Self {
+            config: serde_json::from_str(&config.to_string()).unwrap_or_default(),
+            examples,
+            fingerprint,
+        }
+    }
+
+    /// The first thing in which another run differs.
+    fn difference(&self, other: &Self) -> Option<String> {
+        if self.examples != other.examples {
+            let (ours, theirs) = (self.examples, other.examples);
+            return Some(format!("it has {theirs} examples, this run {ours}"));
+        }
+        if self.fingerprint != other.fingerprint {
+            return Some("its examples are not those of this run".into());
+        }
+        let (ours, theirs) = (self.config.as_object()?, other.config.as_object()?);
+        let field = ours.keys().find(|key| ours.get(*key) != theirs.get(*key))?;
+        let shown = |config: &Map<String, Value>| config.get(field).cloned().unwrap_or_default();
+        let (ours, theirs) = (shown(ours), shown(theirs));
+        Some(format!("its {field} is {theirs}, this run's {ours}"))
+    }
+}
+
+/// Where a run was.
+#[derive(Debug, Serialize, Deserialize)]
 struct State {
     step: usize,
-    seed: u64,
-    batch_size: usize,
-    micro_batch_size: usize,
-    examples: usize,
+    /// Whether an evaluation was due that the interruption left out.
+    evaluation_due: bool,
+    objective: Value,
+    run: Identity,
+}
+
+/// A run to go on with.
+pub(super) struct Resumed<M> {
+    pub(super) policy: M,
+    pub(super) optimizer: Optimizer,
+    pub(super) step: usize,
+    pub(super) evaluation_due: bool,
+    pub(super) objective: Value,
+    /// For a reference that moves.
+    pub(super) folder: PathBuf,
 }
 
 /// `checkpoint/` in the output folder: model, optimizer and state of one step, replaced as a whole.
@@ -35,13 +84,15 @@ impl Checkpoint {
         self.folder.with_extension("old")
     }
 
+    /// `more` writes what else there is to keep into the folder.
     pub(super) fn save<M: Module>(
         &self,
+        run: &Identity,
         policy: &M,
         optimizer: &Optimizer,
-        step: usize,
-        config: &TrainerConfig,
-        examples: usize,
+        position: (usize, bool),
+        objective: Value,
+        more: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let new = self.folder.with_extension("new");
         remove(&new)?;
@@ -50,13 +101,14 @@ impl Checkpoint {
         let record = policy.valid().into_record();
         record.save(&path).map_err(|error| failed(&path, error))?;
         optimizer.save(&new.join("optimizer.bpk"))?;
+        more(&new)?;
         let path = new.join("state.json");
+        let (step, evaluation_due) = position;
         let state = State {
             step,
-            seed: config.seed,
-            batch_size: config.batch_size,
-            micro_batch_size: config.micro_batch_size,
-            examples,
+            evaluation_due,
+            objective,
+            run: run.clone(),
         };
         let text = serde_json::to_string_pretty(&state).map_err(|error| failed(&path, error))?;
         fs::write(&path, text).map_err(Error::io("write", &path))?;
@@ -70,34 +122,23 @@ impl Checkpoint {
         remove(&old)
     }
 
-    /// Policy, optimizer and number of finished steps; `None` if there is no checkpoint.
+    /// The run that stands here; `None` if there is no checkpoint.
     pub(super) fn load<M: Module>(
         &self,
+        run: &Identity,
         policy: M,
         config: &TrainerConfig,
-        examples: usize,
-    ) -> Result<Option<(M, Optimizer, usize)>, Error> {
-        let folder = match [self.folder.clone(), self.old()]
-            .into_iter()
-            .find(|folder| folder.exists())
-        {
-            Some(folder) => folder,
-            None => return Ok(None),
+    ) -> Result<Option<Resumed<M>>, Error> {
+        let mut places = [self.folder.clone(), self.old()].into_iter();
+        let Some(folder) = places.find(|folder| folder.exists()) else {
+            return Ok(None);
         };
         let path = folder.join("state.json");
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let state: State = serde_json::from_str(&text).map_err(|error| failed(&path, error))?;
-        let expected = State {
-            step: state.step,
-            seed: config.seed,
-            batch_size: config.batch_size,
-            micro_batch_size: config.micro_batch_size,
-            examples,
-        };
-        if state != expected {
-            let message =
-                format!("belongs to another run: it has {state:?}, this run {expected:?}");
-            return Err(failed(&path, message));
+        if state.run != *run {
+            let what = run.difference(&state.run).unwrap_or_default();
+            return Err(failed(&path, format!("belongs to another run: {what}")));
         }
         let path = folder.join("model.bpk");
         let record = ModuleRecord::load(&path).map_err(|error| failed(&path, error))?;
@@ -106,7 +147,14 @@ impl Checkpoint {
         // A record brings its parameters' ids, and decay groups go by id: the optimizer is made for the model as loaded.
         let optimizer = Optimizer::new(&config.optimizer, &policy);
         let optimizer = optimizer.load(&folder.join("optimizer.bpk"))?;
-        Ok(Some((policy, optimizer, state.step)))
+        Ok(Some(Resumed {
+            policy,
+            optimizer,
+            step: state.step,
+            evaluation_due: state.evaluation_due,
+            objective: state.objective,
+            folder,
+        }))
     }
 }
 

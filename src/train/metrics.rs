@@ -1,9 +1,13 @@
 //! What a run reports, under the names that the field uses.
 
-use crate::loss::{BinaryOutput, PreferenceOutput, SftOutput};
+use crate::kl::KlSums;
+use crate::loss::{BinaryOutput, PreferenceOutput, RewardOutput, SftOutput};
 use crate::math::indicator;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
+
+/// What follows from sums under other names.
+const DERIVED: [&str; 4] = ["rewards/margins", "kl/count", "kl/clamped", "kl/std_err"];
 
 /// What a loss returns to the trainer.
 pub trait LossOutput {
@@ -29,14 +33,22 @@ impl LossOutput for BinaryOutput {
         };
         let all = up.ones_like();
         let named = |name, (sum, count)| (name, sum, count);
-        vec![
+        let mut sums = vec![
             named("rewards/chosen", of(&self.rewards, &up)),
             named("rewards/rejected", of(&self.rewards, &down)),
             named("rewards/accuracies", of(&((agreement + 1.0) * 0.5), &all)),
             named("logps/chosen", of(&self.log_probs, &up)),
             named("logps/rejected", of(&self.log_probs, &down)),
             named("kl", of(&self.kl.clone().expand(all.dims()), &all)),
-        ]
+        ];
+        if let Some(ratios) = &self.mismatched {
+            let count = ratios.ones_like().sum().cast(all.dtype());
+            let squares = (ratios.clone() * ratios.clone()).sum();
+            let sum = ratios.clone().sum().cast(all.dtype());
+            sums.push(("kl/raw", sum, count.clone()));
+            sums.push(("kl/squares", squares.cast(all.dtype()), count));
+        }
+        sums
     }
 }
 
@@ -46,16 +58,36 @@ impl LossOutput for PreferenceOutput {
     }
 
     fn sums(&self) -> Vec<(&'static str, Tensor<1>, Tensor<1>)> {
-        let agreement = (self.chosen_rewards.clone() - self.rejected_rewards.clone()).sign();
-        let of = |name, values: &Tensor<1>| (name, values.clone().sum(), values.ones_like().sum());
-        vec![
-            of("rewards/chosen", &self.chosen_rewards),
-            of("rewards/rejected", &self.rejected_rewards),
-            of("rewards/accuracies", &((agreement + 1.0) * 0.5)),
-            of("logps/chosen", &self.chosen_log_probs),
-            of("logps/rejected", &self.rejected_log_probs),
-        ]
+        let mut sums = of_pairs(&self.chosen_rewards, &self.rejected_rewards);
+        sums.push(mean_of("logps/chosen", &self.chosen_log_probs));
+        sums.push(mean_of("logps/rejected", &self.rejected_log_probs));
+        sums
     }
+}
+
+impl LossOutput for RewardOutput {
+    fn loss(&self) -> Tensor<1> {
+        self.loss.clone()
+    }
+
+    fn sums(&self) -> Vec<(&'static str, Tensor<1>, Tensor<1>)> {
+        of_pairs(&self.chosen_rewards, &self.rejected_rewards)
+    }
+}
+
+fn mean_of(name: &'static str, values: &Tensor<1>) -> (&'static str, Tensor<1>, Tensor<1>) {
+    (name, values.clone().sum(), values.ones_like().sum())
+}
+
+fn of_pairs(chosen: &Tensor<1>, rejected: &Tensor<1>) -> Vec<(&'static str, Tensor<1>, Tensor<1>)> {
+    let margins = chosen.clone() - rejected.clone();
+    let agreement = (margins.clone().sign() + 1.0) * 0.5;
+    vec![
+        mean_of("rewards/chosen", chosen),
+        mean_of("rewards/rejected", rejected),
+        mean_of("rewards/accuracies", &agreement),
+        mean_of("rewards/margins_squares", &(margins.clone() * margins)),
+    ]
 }
 
 impl LossOutput for SftOutput {
@@ -75,6 +107,8 @@ impl LossOutput for SftOutput {
 /// |---|---|
 /// | `loss` | mean over examples, or tokens for SFT |
 /// | `kl` | the reference point z0 |
+/// | `kl/raw`, `kl/std_err`, `kl/count` | mean log-ratio of the mismatched pairs before the clamp, its standard error, and how many they are |
+/// | `kl/clamped` | 1 where the clamp at 0 acts on that mean, else 0 |
 /// | `rewards/chosen`, `rewards/rejected` | mean reward of desirable (chosen) and undesirable (rejected) completions |
 /// | `rewards/margins` | their difference, where both classes are there |
 /// | `rewards/accuracies` | share of examples on the right side of z0, or of pairs in the right order; ties count half |
@@ -119,14 +153,36 @@ impl Metrics {
         if name == "rewards/margins" {
             return Some(self.get("rewards/chosen")? - self.get("rewards/rejected")?);
         }
-        let (sum, count) = self.sums.get(name)?;
-        (*count > 0.0).then(|| sum / count)
+        match name {
+            "kl/count" => return Some(self.sum("kl/raw")?.1),
+            "kl/clamped" => return Some(f64::from(u8::from(self.get("kl/raw")? < 0.0))),
+            "kl/std_err" => return self.pairs()?.estimate(false)?.standard_error,
+            _ => {}
+        }
+        let (sum, count) = self.sum(name)?;
+        (count > 0.0).then(|| sum / count)
     }
 
-    /// All means by name, `rewards/margins` included.
+    /// Sum and count of what a mean is made of.
+    pub fn sum(&self, name: &str) -> Option<(f64, f64)> {
+        self.sums.get(name).copied()
+    }
+
+    /// The mismatched pairs.
+    fn pairs(&self) -> Option<KlSums> {
+        let ((sum, count), (squares, _)) = (self.sum("kl/raw")?, self.sum("kl/squares")?);
+        Some(KlSums {
+            sum,
+            squares,
+            count,
+        })
+    }
+
+    /// All means by name, those that follow from others included.
     pub fn means(&self) -> BTreeMap<&'static str, f64> {
-        let names = self.sums.keys().copied().chain(["rewards/margins"]);
+        let names = self.sums.keys().copied().chain(DERIVED);
         names
+            .filter(|name| !name.ends_with("squares"))
             .filter_map(|name| Some((name, self.get(name)?)))
             .collect()
     }

@@ -5,11 +5,13 @@
 //! gradient accumulation, z0 pooled over the whole optimizer step, parameter groups, clipping by the global norm, warm-up and decay of
 //! the learning rate, held-out evaluation, metrics, checkpoints to continue from exactly.
 
+mod controller;
 mod metrics;
 mod objective;
 
+pub use controller::{BetaToTarget, Controlled, Controller, Knobs, Tunable, WeightsFromCounts};
 pub use metrics::{LossOutput, Metrics};
-pub use objective::Objective;
+pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 
 #[cfg(feature = "train")]
 mod checkpoint;

@@ -159,25 +159,32 @@ fn vectors<M: Module>(module: &M) -> Vec<ParamId> {
 fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
     struct Squares<'a> {
         grads: &'a GradientsParams,
-        squares: Vec<Tensor<1>>,
+        /// Largest entry and the sum of squares in its units: squared as they are, entries beyond 1.8e19 overflow in f32.
+        parts: Vec<Tensor<1>>,
     }
     impl ModuleVisitor for Squares<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(grad) = self.grads.get::<D>(param.id) {
-                self.squares.push(upcast(grad).square().sum());
+                let grad = upcast(grad);
+                let largest = grad.clone().abs().max();
+                let scale = largest.clone().clamp_min(f64::from(f32::MIN_POSITIVE));
+                let scaled = grad * scale.clone().recip().reshape([1; D]);
+                self.parts.extend([scale, scaled.square().sum()]);
             }
         }
     }
     let mut visitor = Squares {
         grads,
-        squares: Vec::new(),
+        parts: Vec::new(),
     };
     module.visit(&mut visitor);
-    if visitor.squares.is_empty() {
+    if visitor.parts.is_empty() {
         return 0.0;
     }
-    let squares = Tensor::cat(visitor.squares, 0).into_data();
-    squares.iter::<f64>().sum::<f64>().sqrt()
+    let parts = Tensor::cat(visitor.parts, 0).into_data();
+    let parts: Vec<f64> = parts.iter::<f64>().collect();
+    let squares = parts.chunks(2).map(|part| part[0] * part[0] * part[1]);
+    squares.sum::<f64>().sqrt()
 }
 
 struct Scale<'a> {

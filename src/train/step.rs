@@ -22,7 +22,7 @@ pub struct StepReport {
 ///
 /// The gradient is that of the mean over everything in the window, whatever the sizes of the micro-batches: each loss is scaled by its
 /// share of the total [weight](Objective::weight). Only what a loss itself takes from a whole batch depends on them: the sorting of
-/// `Aot`, and z0 in the scope of a micro-batch. Where the loss or the gradient is not finite, the policy comes back unchanged and the
+/// `Aot`, and z0 in the scope of a micro-batch. After the step the objective [observes](Objective::observe) what is reported. Where the loss or the gradient is not finite, the policy comes back unchanged and the
 /// report shows it.
 ///
 /// # Panics
@@ -30,7 +30,7 @@ pub struct StepReport {
 /// If the window is empty, or a trainable parameter gets no gradient because the policy is not on an autodiff device:
 /// call [`Module::train`] first.
 pub fn train_step<M, R, L>(
-    objective: &L,
+    objective: &mut L,
     policy: M,
     reference: &R,
     mut window: Vec<L::Batch>,
@@ -65,11 +65,15 @@ where
         gradients.accumulate(&policy, GradientsParams::from_grads(grads, &policy));
     }
     let gradients = gradients.grads();
-    let (policy, grad_norm) = if metrics.get("loss").is_none_or(f64::is_finite) {
+    let finite = metrics.get("loss").is_none_or(f64::is_finite);
+    let (policy, grad_norm) = if finite {
         optimizer.step(learning_rate, policy, gradients)
     } else {
         (policy, f64::NAN)
     };
+    if grad_norm.is_finite() {
+        objective.observe(&metrics);
+    }
     let report = StepReport {
         metrics,
         grad_norm,

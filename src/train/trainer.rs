@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Identity};
 use super::config::TrainerConfig;
 use super::journal::Journal;
 use super::metrics::{LossOutput, Metrics};
@@ -10,7 +10,8 @@ use super::progress::{Display, Progress};
 use super::step::{StepReport, num_trainable, train_step};
 use crate::data::{Batcher, epoch_order};
 use crate::error::Error;
-use crate::model::CausalLm;
+use crate::reference::Reference;
+use burn::module::Module;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -91,7 +92,8 @@ impl Trainer {
         self
     }
 
-    /// Set it, from a signal handler or another thread, to end the run after the current step, checkpoint included.
+    /// Set it, from a signal handler or another thread, to end the run after the current step, checkpoint included. The run that ends takes
+    /// it back. Clones of a trainer share it.
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
         self.stop.clone()
     }
@@ -109,13 +111,14 @@ impl Trainer {
         &self,
         policy: M,
         reference: &R,
-        objective: &L,
+        objective: &mut L,
         batcher: &B,
         train: &[B::Example],
         held_out: &[B::Example],
     ) -> Result<Run<M>, Error>
     where
-        M: CausalLm,
+        M: Module,
+        R: Reference<M>,
         B: Batcher,
         L: Objective<M, R, Batch = B::Batch>,
         L::Output: LossOutput,
@@ -131,11 +134,17 @@ impl Trainer {
         let mut optimizer = Optimizer::new(&self.config.optimizer, &policy);
         let mut step = 0;
         let checkpoint = self.output.as_deref().map(Checkpoint::new);
-        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| self.resume) {
-            let loaded = checkpoint.load(policy.clone(), &self.config, train.len())?;
-            if let Some(loaded) = loaded {
-                (policy, optimizer, step) = loaded;
-            }
+        let identity = Identity::new(&self.config, train.len(), batcher.fingerprint(train));
+        let mut evaluation_due = true;
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| self.resume)
+            && let Some(resumed) = checkpoint.load(&identity, policy.clone(), &self.config)?
+        {
+            policy = resumed.policy;
+            optimizer = resumed.optimizer;
+            step = resumed.step;
+            evaluation_due = resumed.evaluation_due;
+            objective.restore(&resumed.objective)?;
+            reference.load(&resumed.folder)?;
         }
         if num_trainable(&policy) == 0 {
             return Err(Error::Training {
@@ -156,7 +165,7 @@ impl Trainer {
             evaluations: Vec::new(),
         };
 
-        let evaluate = |run: &mut Run<M>, journal: &mut Option<Journal>| {
+        let evaluate = |run: &mut Run<M>, objective: &L, journal: &mut Option<Journal>| {
             if held_out.is_empty() {
                 return Ok(());
             }
@@ -175,8 +184,8 @@ impl Trainer {
             run.evaluations.push((run.steps, metrics));
             Ok::<(), Error>(())
         };
-        if step == 0 {
-            evaluate(&mut run, &mut journal)?;
+        if evaluation_due {
+            evaluate(&mut run, objective, &mut journal)?;
         }
         let per_epoch = self.config.steps_per_epoch(train.len());
         let mut order = (usize::MAX, Vec::new());
@@ -204,41 +213,46 @@ impl Trainer {
             run.policy = policy;
             check_finite(step, &report)?;
             run.steps += 1;
+            reference.follow(&run.policy, run.steps);
             display.step(run.steps, &report.metrics);
             if let Some(journal) = &mut journal {
                 let speed = report.tokens as f64 / clock.elapsed().as_secs_f64().max(1e-9);
-                let fields = [
+                let mut fields = vec![
                     ("step", run.steps as f64),
                     ("epoch", run.steps as f64 / per_epoch as f64),
                     ("learning_rate", rate),
                     ("grad_norm", report.grad_norm),
                     ("tokens_per_second", speed),
                 ];
+                fields.extend(objective.settings());
                 journal.write(&fields, "", &report.metrics)?;
             }
             run.last = Some(report);
             let last = run.steps == total;
-            let due = |every: Option<usize>| every.is_some_and(|n| run.steps.is_multiple_of(n));
+            let steps = run.steps;
+            let due = |every: Option<usize>| every.is_some_and(|n| steps.is_multiple_of(n));
             run.interrupted = !last && self.stop.load(Ordering::Relaxed);
-            let (evaluation, save) = (
-                due(self.config.evaluate_every) && !run.interrupted,
-                due(self.config.checkpoint_every) || run.interrupted,
-            );
-            if evaluation || last {
-                evaluate(&mut run, &mut journal)?;
+            let evaluation = due(self.config.evaluate_every) || last;
+            if evaluation && !run.interrupted {
+                evaluate(&mut run, objective, &mut journal)?;
             }
-            if let Some(checkpoint) = checkpoint.as_ref().filter(|_| save || last) {
+            let save = due(self.config.checkpoint_every) || run.interrupted || last;
+            if let Some(checkpoint) = checkpoint.as_ref().filter(|_| save) {
                 checkpoint.save(
+                    &identity,
                     &run.policy,
                     &optimizer,
-                    run.steps,
-                    &self.config,
-                    train.len(),
+                    (run.steps, evaluation && run.interrupted),
+                    objective.state(),
+                    |folder| reference.save(folder),
                 )?;
             }
             if run.interrupted {
                 break;
             }
+        }
+        if run.interrupted {
+            self.stop.store(false, Ordering::Relaxed);
         }
         display.finish();
         Ok(run)
@@ -259,7 +273,7 @@ impl Trainer {
         device: &Device,
     ) -> Result<Metrics, Error>
     where
-        M: CausalLm,
+        M: Module,
         B: Batcher,
         L: Objective<M, R, Batch = B::Batch>,
         L::Output: LossOutput,
@@ -297,7 +311,7 @@ fn step_rng(seed: u64, step: u64) -> ChaCha8Rng {
     rng
 }
 
-fn plain_device<M: CausalLm>(policy: &M) -> Result<Device, Error> {
+fn plain_device<M: Module>(policy: &M) -> Result<Device, Error> {
     match policy.devices().as_slice() {
         [device] => Ok(device.clone().inner()),
         devices => Err(Error::Training {

@@ -13,7 +13,7 @@ mod rope;
 
 pub use config::LlamaConfig;
 
-use super::CausalLm;
+use super::{CausalLm, HiddenStates, Logits};
 use crate::logprob::FusedLinearLogProbsConfig;
 use crate::sequence::Sequences;
 use burn::module::{Module, Param};
@@ -179,6 +179,24 @@ impl CausalLm for Llama {
         let zeros = Tensor::<1>::zeros([positions], (&device, log_probs.dtype()));
         let all = zeros.select_assign(0, scored, log_probs, IndexingUpdateOp::Add);
         all.reshape([batch, seq - 1])
+    }
+}
+
+impl Logits for Llama {
+    fn logits(&self, sequences: &Sequences) -> Tensor<3> {
+        let [_, seq] = sequences.dims();
+        self.head(self.hidden_states(sequences).narrow(1, 0, seq - 1))
+    }
+}
+
+impl HiddenStates for Llama {
+    fn hidden_states(&self, sequences: &Sequences) -> Tensor<3> {
+        let padding = sequences.attention_mask.clone().bool_not();
+        self.hidden(sequences.tokens.clone().mask_fill(padding, 0))
+    }
+
+    fn width(&self) -> usize {
+        self.config.hidden_size
     }
 }
 

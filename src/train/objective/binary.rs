@@ -1,0 +1,249 @@
+//! Losses on single completions with thumbs.
+
+use super::{Objective, restored, saved};
+use crate::data::BinaryBatch;
+use crate::kl::{KlEstimator, KlScope};
+use crate::loss::{BcoLoss, BinaryOutput, KtoLoss, RewardsSeen, TokenLevel, Tokens};
+use crate::model::CausalLm;
+use crate::reference::{Reference, TokenReference};
+use crate::sequence::Sequences;
+use crate::train::metrics::Metrics;
+use burn::tensor::Tensor;
+use serde_json::Value;
+
+impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
+    type Batch = BinaryBatch;
+    type Output = BinaryOutput;
+
+    /// z0 is `batch.kl` if it is there, else the estimate from `batch.mismatched`.
+    fn evaluate(&self, policy: &M, reference: &R, batch: BinaryBatch) -> BinaryOutput {
+        let batch = ready(self.estimator(), R::FREE, batch, |mismatched| {
+            pairs(policy, reference, mismatched)
+        });
+        let of_policy = policy.log_probs(&batch.completions);
+        let of_reference = reference.log_probs(policy, &batch.completions);
+        finish(self, batch, of_policy, of_reference)
+    }
+
+    /// Estimates z0 over all micro-batches, unless the scope is the micro-batch or z0 is given.
+    fn prepare(&self, policy: &M, reference: &R, window: &mut [BinaryBatch]) {
+        pool(self.estimator(), R::FREE, window, |mismatched| {
+            pairs(policy, reference, mismatched)
+        });
+    }
+
+    fn weight(&self, batch: &BinaryBatch) -> f64 {
+        batch.completions.dims()[0] as f64
+    }
+
+    fn tokens(&self, batch: &BinaryBatch) -> usize {
+        batch.completions.num_tokens()
+    }
+
+    fn observe(&mut self, metrics: &Metrics) {
+        if let Some(raw) = metrics.get("kl/raw") {
+            self.estimator_mut().observe(raw);
+        }
+    }
+
+    fn state(&self) -> Value {
+        saved(self.estimator().average())
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
+        let average: Option<f64> = restored(state)?;
+        let estimator = self.estimator_mut();
+        *estimator = estimator.clone().with_average(average);
+        Ok(())
+    }
+}
+
+/// With each token's log-ratio bounded, those of the mismatched pairs too.
+impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> {
+    type Batch = BinaryBatch;
+    type Output = BinaryOutput;
+
+    fn evaluate(&self, policy: &M, reference: &R, batch: BinaryBatch) -> BinaryOutput {
+        let loss = self.loss();
+        let batch = ready(loss.estimator(), R::FREE, batch, |mismatched| {
+            self.log_probs(frozen_tokens(policy, reference, mismatched))
+        });
+        let completions = tokens(policy, policy, reference, &batch.completions);
+        let (of_policy, of_reference) = self.log_probs(completions);
+        finish(loss, batch, of_policy, of_reference)
+    }
+
+    fn prepare(&self, policy: &M, reference: &R, window: &mut [BinaryBatch]) {
+        pool(self.loss().estimator(), R::FREE, window, |mismatched| {
+            self.log_probs(frozen_tokens(policy, reference, mismatched))
+        });
+    }
+
+    fn weight(&self, batch: &BinaryBatch) -> f64 {
+        Objective::<M, R>::weight(self.loss(), batch)
+    }
+
+    fn tokens(&self, batch: &BinaryBatch) -> usize {
+        Objective::<M, R>::tokens(self.loss(), batch)
+    }
+
+    fn observe(&mut self, metrics: &Metrics) {
+        Objective::<M, R>::observe(self.loss_mut(), metrics);
+    }
+
+    fn state(&self) -> Value {
+        Objective::<M, R>::state(self.loss())
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
+        Objective::<M, R>::restore(self.loss_mut(), state)
+    }
+}
+
+/// The mismatched pairs are not looked at.
+impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BcoLoss {
+    type Batch = BinaryBatch;
+    type Output = BinaryOutput;
+
+    fn evaluate(&self, policy: &M, reference: &R, batch: BinaryBatch) -> BinaryOutput {
+        let of_policy = policy.log_probs(&batch.completions);
+        let of_reference = reference.log_probs(policy, &batch.completions);
+        let desirable = batch.desirable;
+        match batch.weights {
+            Some(weights) => self.forward_weighted(of_policy, of_reference, desirable, weights),
+            None => self.forward(of_policy, of_reference, desirable),
+        }
+    }
+
+    fn weight(&self, batch: &BinaryBatch) -> f64 {
+        batch.completions.dims()[0] as f64
+    }
+
+    fn tokens(&self, batch: &BinaryBatch) -> usize {
+        batch.completions.num_tokens()
+    }
+
+    fn observe(&mut self, metrics: &Metrics) {
+        let of = |name| metrics.sum(name).unwrap_or_default();
+        self.observe(RewardsSeen {
+            desirable: of("rewards/chosen"),
+            undesirable: of("rewards/rejected"),
+        });
+    }
+
+    fn state(&self) -> Value {
+        saved(self.seen())
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
+        *self = self.clone().with_seen(restored(state)?);
+        Ok(())
+    }
+}
+
+fn finish(
+    loss: &KtoLoss,
+    batch: BinaryBatch,
+    policy: Tensor<1>,
+    reference: Tensor<1>,
+) -> BinaryOutput {
+    let kl = batch.kl.expect("ready sets it");
+    let mut output = loss.run(policy, reference, batch.desirable, kl, batch.weights);
+    output.mismatched = batch.mismatched_log_ratios;
+    output
+}
+
+/// log π and log π_ref of sequences, without any graph.
+fn pairs<M: CausalLm, R: Reference<M>>(
+    policy: &M,
+    reference: &R,
+    sequences: &Sequences,
+) -> (Tensor<1>, Tensor<1>) {
+    let of_policy = policy.valid().log_probs(&sequences.without_autodiff());
+    (of_policy, reference.log_probs(policy, sequences))
+}
+
+/// Of `model`, and the reference of `policy`.
+fn tokens<M: CausalLm, R: TokenReference<M>>(
+    model: &M,
+    policy: &M,
+    reference: &R,
+    sequences: &Sequences,
+) -> Tokens {
+    Tokens::new(
+        model.token_log_probs(sequences),
+        reference.token_log_probs(policy, sequences),
+        sequences.target_mask(),
+    )
+}
+
+fn frozen_tokens<M: CausalLm, R: TokenReference<M>>(
+    policy: &M,
+    reference: &R,
+    sequences: &Sequences,
+) -> Tokens {
+    let sequences = sequences.without_autodiff();
+    tokens(&policy.valid(), policy, reference, &sequences)
+}
+
+/// The batch with z0, estimated from its own pairs if it has none yet.
+fn ready(
+    estimator: &KlEstimator,
+    free: bool,
+    mut batch: BinaryBatch,
+    log_probs: impl Fn(&Sequences) -> (Tensor<1>, Tensor<1>),
+) -> BinaryBatch {
+    if batch.kl.is_none() {
+        estimate(estimator, free, std::slice::from_mut(&mut batch), log_probs);
+    }
+    batch
+}
+
+/// One z0 for all micro-batches of a step.
+fn pool(
+    estimator: &KlEstimator,
+    free: bool,
+    window: &mut [BinaryBatch],
+    log_probs: impl Fn(&Sequences) -> (Tensor<1>, Tensor<1>),
+) {
+    let given = window.iter().any(|batch| batch.kl.is_some());
+    if !given && window.len() > 1 && estimator.config().scope != KlScope::MicroBatch {
+        estimate(estimator, free, window, log_probs);
+    }
+}
+
+/// Without a reference model the mean of log π is itself the point, and not clamped.
+fn estimate(
+    estimator: &KlEstimator,
+    free: bool,
+    window: &mut [BinaryBatch],
+    log_probs: impl Fn(&Sequences) -> (Tensor<1>, Tensor<1>),
+) {
+    if let KlScope::Fixed { value } = estimator.config().scope {
+        for batch in window {
+            let device = batch.completions.tokens.device().inner();
+            batch.kl = Some(Tensor::full([1], value, &device));
+        }
+        return;
+    }
+    let (mut policy, mut reference) = (Vec::new(), Vec::new());
+    for batch in &*window {
+        let (of_policy, of_reference) = log_probs(&batch.mismatched);
+        policy.push(of_policy);
+        reference.push(of_reference);
+    }
+    let policy = Tensor::cat(policy, 0).without_autodiff();
+    let reference = Tensor::cat(reference, 0).cast(policy.dtype());
+    let kl = if free {
+        estimator
+            .unclamped()
+            .estimate(policy.clone(), reference.clone())
+    } else {
+        estimator.estimate(policy.clone(), reference.clone())
+    };
+    for batch in &mut *window {
+        batch.kl = Some(kl.clone());
+    }
+    // Reported once a step, so that what is pooled from it counts each pair once.
+    window[0].mismatched_log_ratios = Some(policy - reference);
+}

@@ -1,0 +1,55 @@
+//! Losses on demonstrations.
+
+use super::Objective;
+use crate::logprob::{token_log_probs, uniform_log_probs};
+use crate::loss::{SftLoss, SftOutput};
+use crate::model::{CausalLm, Logits};
+use crate::sequence::Sequences;
+
+impl<M: CausalLm, R> Objective<M, R> for SftLoss {
+    type Batch = Sequences;
+    type Output = SftOutput;
+
+    /// The reference is not looked at.
+    ///
+    /// # Panics
+    ///
+    /// If labels are to be smoothed: that is for [`SmoothedSft`].
+    fn evaluate(&self, policy: &M, _reference: &R, batch: Sequences) -> SftOutput {
+        self.forward(policy.token_log_probs(&batch), batch.target_mask())
+    }
+
+    fn weight(&self, batch: &Sequences) -> f64 {
+        batch.num_scored() as f64
+    }
+
+    fn tokens(&self, batch: &Sequences) -> usize {
+        batch.num_tokens()
+    }
+}
+
+/// [`SftLoss`] with smoothed labels, for models that give their logits.
+#[derive(Clone, Debug)]
+pub struct SmoothedSft(pub SftLoss);
+
+impl<M: Logits, R> Objective<M, R> for SmoothedSft {
+    type Batch = Sequences;
+    type Output = SftOutput;
+
+    /// The reference is not looked at.
+    fn evaluate(&self, policy: &M, _reference: &R, batch: Sequences) -> SftOutput {
+        let logits = policy.logits(&batch);
+        let tokens = token_log_probs(logits.clone(), batch.targets());
+        let uniform = uniform_log_probs(logits);
+        self.0
+            .forward_smoothed(tokens, uniform, batch.target_mask())
+    }
+
+    fn weight(&self, batch: &Sequences) -> f64 {
+        batch.num_scored() as f64
+    }
+
+    fn tokens(&self, batch: &Sequences) -> usize {
+        batch.num_tokens()
+    }
+}

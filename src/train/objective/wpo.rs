@@ -1,0 +1,67 @@
+//! Weighted Preference Optimization.
+
+use super::Objective;
+use crate::data::PreferenceBatch;
+use crate::error::Error;
+use crate::logprob::{log_collisions, token_log_probs};
+use crate::loss::wpo_weights;
+use crate::model::Logits;
+use crate::sequence::Sequences;
+use crate::train::metrics::Metrics;
+use serde_json::Value;
+
+/// A loss on pairs, each weighted by how likely the policy itself would write both completions: off-policy pairs count less.
+///
+/// Around any objective on pairs: `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient.
+/// The weights multiply those that the batch has.
+///
+/// # References
+///
+/// Zhou et al., *WPO*, arXiv:2406.11827; the weight is [`wpo_weights`].
+#[derive(Clone, Debug)]
+pub struct Wpo<L>(pub L);
+
+impl<M: Logits, R, L: Objective<M, R, Batch = PreferenceBatch>> Objective<M, R> for Wpo<L> {
+    type Batch = PreferenceBatch;
+    type Output = L::Output;
+
+    fn evaluate(&self, policy: &M, reference: &R, mut batch: PreferenceBatch) -> L::Output {
+        let frozen = policy.valid();
+        let side = |sequences: &Sequences| {
+            let sequences = sequences.without_autodiff();
+            let logits = frozen.logits(&sequences);
+            let tokens = token_log_probs(logits.clone(), sequences.targets());
+            (tokens, log_collisions(logits), sequences.target_mask())
+        };
+        let weights = wpo_weights(side(&batch.chosen), side(&batch.rejected));
+        batch.weights = Some(match batch.weights.take() {
+            Some(given) => given.cast(weights.dtype()) * weights,
+            None => weights,
+        });
+        self.0.evaluate(policy, reference, batch)
+    }
+
+    fn prepare(&self, policy: &M, reference: &R, window: &mut [PreferenceBatch]) {
+        self.0.prepare(policy, reference, window);
+    }
+
+    fn weight(&self, batch: &PreferenceBatch) -> f64 {
+        self.0.weight(batch)
+    }
+
+    fn tokens(&self, batch: &PreferenceBatch) -> usize {
+        self.0.tokens(batch)
+    }
+
+    fn observe(&mut self, metrics: &Metrics) {
+        self.0.observe(metrics);
+    }
+
+    fn state(&self) -> Value {
+        self.0.state()
+    }
+
+    fn restore(&mut self, state: &Value) -> Result<(), Error> {
+        self.0.restore(state)
+    }
+}
