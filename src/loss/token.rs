@@ -184,6 +184,29 @@ impl<L> TokenLevel<L> {
         &mut self.loss
     }
 
+    /// What a loss on pairs inside is computed from.
+    ///
+    /// # Shapes
+    ///
+    /// - `chosen`: `[pairs, seq]`, `rejected`: `[pairs, seq']`
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many chosen as rejected.
+    pub fn input(&self, chosen: Tokens, rejected: Tokens) -> PreferenceInput {
+        let (chosen, rejected) = (self.bounded(chosen), self.bounded(rejected));
+        let lengths = Pair::new(chosen.lengths(), rejected.lengths());
+        let shorter = lengths.chosen.clone().min_pair(lengths.rejected.clone());
+        let sums = |tokens: Tokens| {
+            let alpha = self.config.ld_alpha;
+            let weights = (alpha < 1.0).then(|| tokens.tail(shorter.clone(), alpha));
+            tokens.sums(weights)
+        };
+        let (chosen, rejected) = (sums(chosen), sums(rejected));
+        let policy = Pair::new(chosen.0, rejected.0);
+        PreferenceInput::new(policy, Pair::new(chosen.1, rejected.1), lengths)
+    }
+
     fn bounded(&self, tokens: Tokens) -> Tokens {
         match self.config.humanline {
             Some(bounds) => bounds.clamp(tokens),
@@ -202,21 +225,6 @@ impl<L: PreferenceLoss> TokenLevel<L> {
     /// If there are not as many chosen as rejected, or none.
     pub fn forward(&self, chosen: Tokens, rejected: Tokens) -> PreferenceOutput {
         self.loss.compute(self.input(chosen, rejected))
-    }
-
-    /// What the loss inside is computed from.
-    pub(crate) fn input(&self, chosen: Tokens, rejected: Tokens) -> PreferenceInput {
-        let (chosen, rejected) = (self.bounded(chosen), self.bounded(rejected));
-        let lengths = Pair::new(chosen.lengths(), rejected.lengths());
-        let shorter = lengths.chosen.clone().min_pair(lengths.rejected.clone());
-        let sums = |tokens: Tokens| {
-            let alpha = self.config.ld_alpha;
-            let weights = (alpha < 1.0).then(|| tokens.tail(shorter.clone(), alpha));
-            tokens.sums(weights)
-        };
-        let (chosen, rejected) = (sums(chosen), sums(rejected));
-        let policy = Pair::new(chosen.0, rejected.0);
-        PreferenceInput::new(policy, Pair::new(chosen.1, rejected.1), lengths)
     }
 }
 
