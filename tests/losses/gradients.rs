@@ -144,6 +144,281 @@ fn every_dpo_variant_follows_differences() {
     }
 }
 
+/// Every loss on pairs that is not of the DPO family, and what is built around them.
+pub(crate) fn all_preference() -> Vec<(
+    &'static str,
+    Box<dyn Fn(PreferenceInput) -> PreferenceOutput>,
+)> {
+    fn of<L: PreferenceLoss + 'static>(
+        name: &'static str,
+        loss: L,
+    ) -> (
+        &'static str,
+        Box<dyn Fn(PreferenceInput) -> PreferenceOutput>,
+    ) {
+        (name, Box::new(move |input| loss.compute(input)))
+    }
+    let cpo = |variant| {
+        CpoLossConfig::new()
+            .with_beta(0.3)
+            .with_variant(variant)
+            .init()
+    };
+    let simpo = |margin| SimpoLossConfig::new().with_margin(margin);
+    let dpo = DpoLossConfig::new().with_beta(0.3);
+    let orpo = OrpoLossConfig::new();
+    let slic = SlicLossConfig::new().with_margin(20.0);
+    let beta_dpo = BetaDpoConfig::new().with_keep(1.0).init(dpo.init());
+    vec![
+        of("simpo", simpo(SimpoMargin::Gamma { gamma: 0.7 }).init()),
+        of(
+            "simpo smoothed with sft",
+            simpo(SimpoMargin::GammaBetaRatio { ratio: 0.3 })
+                .with_label_smoothing(0.1)
+                .with_sft_weight(0.5)
+                .init(),
+        ),
+        of(
+            "cpo",
+            cpo(CpoVariant::Sigmoid {
+                label_smoothing: 0.1,
+            }),
+        ),
+        of("cpo hinge", cpo(CpoVariant::Hinge)),
+        of("cpo ipo", cpo(CpoVariant::Ipo)),
+        of(
+            "alphapo",
+            cpo(CpoVariant::AlphaPo {
+                alpha: 0.25,
+                gamma: 0.1,
+            }),
+        ),
+        of(
+            "alphapo below 0",
+            cpo(CpoVariant::AlphaPo {
+                alpha: -0.25,
+                gamma: 0.1,
+            }),
+        ),
+        of("orpo", orpo.init()),
+        of("orpo without sft", orpo.with_sft_weight(0.0).init()),
+        of("slic", slic.init()),
+        of("rpo", MixedLossConfig::rpo(0.3, 0.5).init()),
+        of("mpo", MixedLossConfig::mpo(0.3).init()),
+        of("dpop", dpo.clone().with_chosen_penalty(5.0).init()),
+        of(
+            "dpop of ipo",
+            dpo.with_variant(DpoVariant::Ipo)
+                .with_chosen_penalty(5.0)
+                .init(),
+        ),
+        ("beta-dpo", Box::new(move |input| beta_dpo.compute(input))),
+    ]
+}
+
+/// Both completions' log-probabilities from one vector.
+pub(crate) fn halves(x: Tensor<1>) -> Pair {
+    Pair::split(x)
+}
+
+#[test]
+fn every_other_loss_on_pairs_follows_differences() {
+    for (name, loss) in all_preference() {
+        // β-DPO sets its β from the margins without a gradient: differences see it move, so its margins are kept where they are below.
+        if name == "beta-dpo" {
+            continue;
+        }
+        check(name, &POLICY, |x| {
+            loss(PreferenceInput::new(
+                halves(x),
+                pair(&REFERENCE),
+                pair(&LENGTHS),
+            ))
+            .loss
+        });
+        let weights = vector(&[0.5, 2.0]);
+        check(
+            &format!("{name}, weighted, in a longer step"),
+            &POLICY,
+            |x| {
+                let input = PreferenceInput::new(halves(x), pair(&REFERENCE), pair(&LENGTHS));
+                let input = input.with_weights(Some(weights.clone()));
+                loss(input.with_mean_length(Some(6.5))).loss
+            },
+        );
+    }
+}
+
+#[test]
+fn beta_dpo_has_the_gradient_of_dpo_at_its_beta() {
+    let dpo = |beta| DpoLossConfig::new().with_beta(beta).init();
+    let input = |x: Tensor<1>| PreferenceInput::new(halves(x), pair(&REFERENCE), pair(&LENGTHS));
+    let config = BetaDpoConfig::new().with_keep(1.0).with_alpha(0.6);
+    // A batch before: margins of mean 1 and deviation 1.
+    let mut loss = config.init(dpo(0.1));
+    let mut metrics = Metrics::default();
+    metrics.add("rewards/chosen", 0.2, 2.0);
+    metrics.add("rewards/rejected", 0.0, 2.0);
+    metrics.add("rewards/margins_squares", 0.03, 2.0);
+    Objective::<Llama, ReferenceFree>::observe(&mut loss, &metrics);
+    // Log-ratios 0.7, −1.7 against 0.7, −1.9: margins 0 and 0.2, of mean 0.1. M0 = 0.9·1 + 0.1·0.1 = 0.91.
+    let beta = 0.1 * (1.0 + 0.6 * (0.1 - 0.91));
+    let policy = leaf(&POLICY, [4]);
+    let out = loss.compute(input(policy.clone()));
+    let grad = values(policy.grad(&out.loss.backward()).unwrap());
+    let plain = leaf(&POLICY, [4]);
+    let expected = dpo(beta).compute(input(plain.clone()));
+    assert!(difference("loss", &values(out.losses), &values(expected.losses), 0.0) < 1e-9);
+    let expected_grad = values(plain.grad(&expected.loss.backward()).unwrap());
+    assert!(difference("gradient", &grad, &expected_grad, 0.0) < 1e-9);
+    // Rewards keep β0.
+    let rewards = values(out.chosen_rewards);
+    assert!((rewards[0] - 0.07).abs() < 1e-9 && (rewards[1] + 0.17).abs() < 1e-9);
+}
+
+#[test]
+fn bco_and_the_ablations_of_kto_follow_differences() {
+    let reference = vector(&REFERENCE);
+    for value in [KtoValue::Concave, KtoValue::Linear] {
+        let loss = KtoLossConfig::new().with_beta(0.3).with_value(value).init();
+        check(&format!("{value:?}"), &POLICY, |x| {
+            loss.forward(x, reference.clone(), thumbs(), vector(&[0.4]))
+                .loss
+        });
+    }
+    let none = RewardsSeen::default();
+    let some = RewardsSeen {
+        desirable: (1e9, 1e9),
+        undesirable: (-2e9, 1e9),
+    };
+    for shift in [BcoShift::ClassMeans, BcoShift::Pooled] {
+        // δ moves with the batch but takes no gradient; behind a long history it stands still, and differences see the same.
+        let loss = BcoLossConfig::new().with_beta(0.3).with_shift(shift).init();
+        let long = loss.clone().with_seen(some);
+        check(&format!("{shift:?}"), &POLICY, |x| {
+            long.forward(x, reference.clone(), thumbs()).loss
+        });
+        let weights = vector(&[0.5, 2.0, 1.0, 0.0]);
+        check(&format!("{shift:?} weighted"), &POLICY, |x| {
+            long.forward_weighted(x, reference.clone(), thumbs(), weights.clone())
+                .loss
+        });
+        // And its value: δ of class means is −½ (1·1e9/1e9 + −2e9/1e9)/2, pooled the same here, as both classes are as frequent.
+        let out = long.forward(vector(&POLICY), reference.clone(), thumbs());
+        assert!((values(out.kl)[0] * 0.3 + 0.5).abs() < 1e-6);
+        assert_eq!(loss.seen(), none);
+    }
+}
+
+#[test]
+fn reward_models_follow_differences() {
+    let loss = RewardLossConfig::new().with_centring(0.05).init();
+    check("reward", &[0.3, -1.0, 0.9, 0.2], |x| {
+        loss.forward(halves(x)).loss
+    });
+    check("reward with margins", &[0.3, -1.0, 0.9, 0.2], |x| {
+        loss.forward_with_margins(halves(x), vector(&[0.5, 0.0]))
+            .loss
+    });
+}
+
+const TOKENS: [f64; 8] = [-0.5, -3.0, -0.2, -1.0, -2.5, -0.7, -1.1, -0.4];
+
+/// Two pairs; the first chosen has three tokens, its rejected two, the second the other way round.
+fn tokens(x: &Tensor<1>, start: usize, reference: f64, mask: [[bool; 3]; 2]) -> Tokens {
+    let row = |at: usize, mask: [bool; 3]| {
+        let n = mask.iter().filter(|m| **m).count();
+        let scored = x.clone().narrow(0, at, n);
+        Tensor::cat(
+            vec![
+                scored,
+                x.clone().narrow(0, 0, 1).zeros_like().repeat_dim(0, 3 - n),
+            ],
+            0,
+        )
+    };
+    let rows = [row(start, mask[0]), row(start + 2, mask[1])];
+    let rows = rows.map(|row| row.unsqueeze_dim::<2>(0));
+    let policy = Tensor::cat(rows.to_vec(), 0);
+    let reference = policy.clone().without_autodiff().zeros_like() + reference;
+    Tokens::new(policy, reference, Tensor::from_data(mask, &device()))
+}
+
+#[test]
+fn modifiers_of_tokens_follow_differences() {
+    let humanline = Humanline::new().with_low(-1.0).with_high(0.65);
+    let long = [[true, true, true], [true, true, false]];
+    let short = [[true, true, false], [true, true, true]];
+    for (alpha, bounds) in [(0.4, None), (1.0, Some(humanline)), (0.0, Some(humanline))] {
+        let config = TokenLevelConfig::new()
+            .with_ld_alpha(alpha)
+            .with_humanline(bounds);
+        for (variant, divergence) in all_dpo() {
+            let loss = config.init(dpo_config(&variant, &divergence).init());
+            check(&format!("{alpha} {bounds:?} {variant:?}"), &TOKENS, |x| {
+                let chosen = tokens(&x, 0, -1.3, long);
+                loss.forward(chosen, tokens(&x, 3, -1.3, short)).loss
+            });
+        }
+        let kto = config.init(kto());
+        let up = Tensor::<1, Bool>::from_data([true, false], &device());
+        check(&format!("kto {bounds:?}"), &TOKENS[..5], |x| {
+            kto.forward(tokens(&x, 0, -1.3, long), up.clone(), vector(&[0.2]))
+                .loss
+        });
+    }
+}
+
+#[test]
+fn humanline_stops_the_gradient_of_tokens_out_of_bounds() {
+    let bounds = Humanline::new().with_low(-1.0).with_high(1.5);
+    let loss = TokenLevelConfig::new()
+        .with_humanline(Some(bounds))
+        .init(kto());
+    // Log-ratios 0.5, −2 and 3.
+    let policy = leaf(&[-0.5, -3.0, 2.0], [1, 3]);
+    let mask = Tensor::<2, Bool>::full([1, 3], true, &device());
+    let tokens = Tokens::new(policy.clone(), tensor(&[-1.0, -1.0, -1.0], [1, 3]), mask);
+    let share = values(humanline_unclamped(&bounds, &tokens));
+    assert!((share[0] - 1.0 / 3.0).abs() < 1e-15);
+    let up = Tensor::<1, Bool>::from_data([true], &device());
+    let out = loss.forward(tokens, up, vector(&[0.0]));
+    // r = 0.5 − 1 + 1.5
+    assert!((values(out.rewards)[0] - 0.3).abs() < 1e-12);
+    let grad = values(policy.grad(&out.loss.backward()).unwrap());
+    assert!(grad[0] != 0.0 && grad[1] == 0.0 && grad[2] == 0.0);
+}
+
+#[test]
+fn dft_and_smoothed_labels_follow_differences() {
+    let logits: Vec<f64> = (0..30).map(|i| (f64::from(i) * 0.7).sin() * 3.0).collect();
+    let targets = int(&[1, -100, 4, 0, 2, 3], [2, 3]);
+    let mask = targets.clone().greater_equal_elem(0);
+    let loss = |variant| SftLossConfig::new().with_variant(variant).init();
+    let smoothed = loss(SftVariant::Nll {
+        label_smoothing: 0.2,
+    });
+    check("smoothed", &logits, |x| {
+        let logits = x.reshape([2, 3, 5]);
+        let tokens = token_log_probs(logits.clone(), targets.clone());
+        let uniform = burn_kto::logprob::uniform_log_probs(logits);
+        smoothed
+            .forward_smoothed(tokens, uniform, mask.clone())
+            .loss
+    });
+    // DFT's weight p takes no gradient: the gradient is that of Σ w·ln p with w = p as numbers.
+    let tokens = |x: Tensor<1>| token_log_probs(x.reshape([2, 3, 5]), targets.clone());
+    let x = leaf(&logits, [30]);
+    let out = loss(SftVariant::Dft).forward(tokens(x.clone()), mask.clone());
+    let grad = values(x.grad(&out.loss.backward()).unwrap());
+    let weights = tokens(vector(&logits)).exp();
+    let y = leaf(&logits, [30]);
+    let fixed = sequence_log_probs(tokens(y.clone()) * weights, mask).sum() * (-1.0 / 5.0);
+    let expected = values(y.grad(&fixed.clone().backward()).unwrap());
+    assert!(difference("dft", &grad, &expected, 1e-15) < 1e-12);
+    assert!(difference("dft", &values(out.loss), &values(fixed), 0.0) < 1e-12);
+}
+
 #[test]
 fn log_probs_and_sft_follow_differences() {
     let logits: Vec<f64> = (0..30).map(|i| (f64::from(i) * 0.7).sin() * 3.0).collect();
@@ -184,6 +459,31 @@ fn the_fused_head_follows_differences() {
 }
 
 #[test]
+fn sorting_sends_gradients_back_to_where_values_came_from() {
+    // Margins and log-ratios in falling order, unlike those above; the first hinge is inactive.
+    let policy = [-6.0, -21.7, -16.0, -15.0];
+    for variant in [
+        DpoVariant::Aot {
+            label_smoothing: 0.1,
+        },
+        DpoVariant::AotUnpaired {
+            label_smoothing: 0.1,
+        },
+        DpoVariant::Hinge,
+    ] {
+        let loss = dpo_config(&variant, &FDivergence::ReverseKl).init();
+        check(&format!("{variant:?}"), &policy, |x| {
+            loss.forward(halves(x), pair(&REFERENCE)).loss
+        });
+    }
+    let hinge = dpo_config(&DpoVariant::Hinge, &FDivergence::ReverseKl).init();
+    let x = leaf(&policy, [4]);
+    let out = hinge.forward(halves(x.clone()), pair(&REFERENCE));
+    let grad = values(x.grad(&out.loss.backward()).unwrap());
+    assert!(grad[0] == 0.0 && grad[1] < 0.0, "{grad:?}");
+}
+
+#[test]
 fn references_kl_weights_and_lengths_never_get_a_gradient() {
     let policy = leaf(&POLICY, [4]);
     let others = [
@@ -216,6 +516,46 @@ fn references_kl_weights_and_lengths_never_get_a_gradient() {
     let out = loss.forward_with_lengths(both(&c), both(&r), both(&l));
     let grads = out.loss.backward();
     assert!(c.grad(&grads).is_some() && r.grad(&grads).is_none() && l.grad(&grads).is_none());
+
+    for (name, loss) in all_preference() {
+        let x = leaf(&POLICY, [4]);
+        let others: Vec<Tensor<1>> = [1.0, 2.0, 3.0, 4.0, 5.0]
+            .map(|v| leaf(&[v, v + 0.5], [2]))
+            .to_vec();
+        let [a, b, c, d, w] = &others[..] else {
+            unreachable!()
+        };
+        let (reference, lengths) = (
+            Pair::new(a.clone(), b.clone()),
+            Pair::new(c.clone(), d.clone()),
+        );
+        let input = PreferenceInput::new(halves(x.clone()), reference, lengths);
+        let out = loss(input.with_weights(Some(w.clone())));
+        for off in [
+            &out.losses,
+            &out.chosen_rewards,
+            &out.rejected_rewards,
+            &out.chosen_log_probs,
+        ] {
+            assert!(!off.is_autodiff(), "{name}");
+        }
+        let grads = out.loss.backward();
+        assert!(x.grad(&grads).is_some(), "{name}");
+        assert!(
+            others.iter().all(|other| other.grad(&grads).is_none()),
+            "{name}"
+        );
+    }
+    let [x, r, w] = [
+        leaf(&POLICY, [4]),
+        leaf(&REFERENCE, [4]),
+        leaf(&LENGTHS, [4]),
+    ];
+    let bco = BcoLossConfig::new().init();
+    let out = bco.forward_weighted(x.clone(), r.clone(), thumbs(), w.clone());
+    assert!(!out.kl.is_autodiff() && !out.margins.is_autodiff());
+    let grads = out.loss.backward();
+    assert!(x.grad(&grads).is_some() && r.grad(&grads).is_none() && w.grad(&grads).is_none());
 
     let mismatched = [leaf(&POLICY, [4]), leaf(&REFERENCE, [4])];
     let z0 = KlEstimatorConfig::new()
