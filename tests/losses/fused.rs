@@ -137,16 +137,17 @@ fn equals_the_logits_whatever_the_tiles() {
 #[test]
 fn logits_of_ten_thousand_keep_their_digits_in_f32() {
     let case = Case::new(9, 4, 33, 4096.0, 3);
-    let exact = case.run(true, DType::F64, naive);
-    let got = case.run(true, DType::F32, fused(4, 8));
+    let exact = case.run(false, DType::F64, naive);
+    let got = case.run(false, DType::F32, fused(4, 8));
     assert!(
         exact[0].iter().any(|x| *x < -5e3),
         "the case is not extreme"
     );
     for (got, exact) in got.iter().zip(&exact) {
         assert!(got.iter().all(|x| x.is_finite()));
-        // Exact inputs, products of 2^-10 multiples: only sums round.
-        assert!(difference("extreme", got, exact, 1e-3) < 1e-4);
+        // A log-probability near 0 behind logits of 1e4 keeps its digits only where the maximum is taken off first.
+        let off = difference("extreme", got, exact, 1e-6);
+        assert!(off < 1e-4, "{off:e}");
     }
 }
 
