@@ -35,7 +35,7 @@ pub(crate) struct Options {
     model: Option<PathBuf>,
 
     /// Feedback: JSON Lines or a JSON array, plain or .gz. Columns: prompt + completion + label, messages + label, prompt + chosen + rejected, or
-    /// Anthropic-HH transcripts. Pairs serve KTO as one thumb up and one down.
+    /// Anthropic-HH transcripts; with --threshold prompt + completion + score. Pairs serve KTO as one thumb up and one down.
     #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
 
@@ -47,7 +47,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "runs/align")]
     out: PathBuf,
 
-    /// Peak learning rate [default: kto 5e-6, dpo 5e-7, sft 2e-5].
+    /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7; sft 2e-5].
     #[arg(long)]
     learning_rate: Option<f64>,
 
@@ -67,7 +67,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4)]
     micro_batch_size: usize,
 
-    /// KTO and DPO: how strongly to stay with the reference [default: 0.1, for the demonstration's small model 0.3].
+    /// β: with a reference, how strongly to stay with it [default: 0.1; simpo 2; for the demonstration's small model 0.3].
     #[arg(long)]
     beta: Option<f64>,
 
@@ -79,7 +79,15 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1.0)]
     undesirable_weight: f64,
 
-    /// KTO and DPO: where the reference log-probabilities come from.
+    /// KTO: weights that bring the classes into balance, λ_D·n_D / (λ_U·n_U) in [1, 3/2], instead of the two above.
+    #[arg(long, conflicts_with_all = ["desirable_weight", "undesirable_weight"])]
+    balance: bool,
+
+    /// Scores instead of labels: what a score must be above to be a thumb up, "mean", "median", "prompt-mean", "prompt-median" or a number.
+    #[arg(long, value_parser = threshold)]
+    threshold: Option<ScoreThreshold>,
+
+    /// Where the reference log-probabilities come from.
     #[arg(long, value_enum, default_value_t = ReferenceKind::Frozen)]
     reference: ReferenceKind,
 
@@ -120,8 +128,20 @@ pub(crate) struct Options {
 enum Method {
     /// Thumbs up and down.
     Kto,
+    /// Thumbs; KTO without a reference point.
+    ApoZero,
+    /// Thumbs; a classifier.
+    Bco,
     /// Pairs.
     Dpo,
+    /// Pairs; DPO and the likelihood of the chosen.
+    Rpo,
+    /// Pairs; no reference, mean log-probabilities.
+    Simpo,
+    /// Pairs; no reference, with the likelihood of the chosen.
+    Cpo,
+    /// Pairs; no reference, odds and the likelihood of the chosen.
+    Orpo,
     /// Demonstrations.
     Sft,
 }
@@ -134,6 +154,19 @@ enum ReferenceKind {
     Cached,
     /// None: less memory and time, more sensitive to the weights.
     Free,
+}
+
+fn threshold(text: &str) -> Result<ScoreThreshold, String> {
+    Ok(match text {
+        "mean" => ScoreThreshold::Mean,
+        "median" => ScoreThreshold::Median,
+        "prompt-mean" => ScoreThreshold::PromptMean,
+        "prompt-median" => ScoreThreshold::PromptMedian,
+        number => match number.parse::<f64>() {
+            Ok(threshold) if threshold.is_finite() => ScoreThreshold::Fixed { threshold },
+            _ => return Err("must be mean, median, prompt-mean, prompt-median or a number".into()),
+        },
+    })
 }
 
 fn main() -> ExitCode {

@@ -65,7 +65,7 @@ fn imports(text: &str) -> Vec<String> {
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
     let code: String = code.flat_map(|line| [line, "\n"]).collect();
-    let after = code.split("crate::").skip(1);
+    let after = code.split("crate::").skip(1).flat_map(listed);
     let name = |rest: &str| -> String {
         rest.chars()
             .take_while(|c| c.is_alphanumeric() || *c == '_')
@@ -75,6 +75,25 @@ fn imports(text: &str) -> Vec<String> {
         .map(name)
         .filter(|n| n.chars().next().is_some_and(char::is_lowercase))
         .collect()
+}
+
+/// What stands behind `crate::`: one path, or each of a list in braces.
+fn listed(rest: &str) -> Vec<&str> {
+    match rest.strip_prefix('{') {
+        None => vec![rest],
+        Some(list) => {
+            let mut depth = 0;
+            let list = list.split(|c| {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                c == ',' && depth == 0 || depth < 0
+            });
+            // Behind the list's own brace there is no more of it.
+            let end = rest.find("};").map_or(rest.len(), |end| end);
+            let last = rest[..end].as_ptr() as usize + end;
+            let inside = list.take_while(|part| (part.as_ptr() as usize) < last);
+            inside.map(str::trim_start).collect()
+        }
+    }
 }
 
 #[test]
@@ -94,8 +113,9 @@ fn modules_import_only_from_floors_below() {
 
 #[test]
 fn imports_are_found() {
-    let text = "use crate::train::X;\n// crate::eval\nlet y = crate::math::z(); use crate::Error;";
-    assert_eq!(imports(text), ["train", "math"]);
+    let text = "use crate::train::X;\n// crate::eval\nlet y = crate::math::z(); use crate::Error;
+        use crate::{eval::A, data::{B, model::C}, loss}; let z = f(sequence, kl);";
+    assert_eq!(imports(text), ["train", "math", "eval", "data", "loss"]);
 }
 
 #[test]

@@ -126,13 +126,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         percent(up, feedback.len())
     );
 
-    // 3. KTO. With n_D thumbs up and n_U down, λ_D·n_D / (λ_U·n_U) = 3/2, the upper end of the paper's interval.
-    let weight = 1.5 * (feedback.len() - up) as f64 / up.max(1) as f64;
-    println!("3. KTO, thumbs up weigh {weight:.2}");
-    let mut kto = KtoLossConfig::new()
-        .with_beta(options.beta.unwrap_or(0.3))
-        .with_desirable_weight(weight)
-        .init();
+    // 3. KTO, at the upper end of the paper's interval.
+    let weights = ClassWeights::from_counts(up, feedback.len() - up, ClassInterval::Ratio(1.5))?;
+    println!("3. KTO, {weights}");
+    let kto = KtoLossConfig::new().with_beta(options.beta.unwrap_or(0.3));
+    let mut kto = weights.apply(kto).init();
     let held_out_feedback = thumbs(
         &sft_model,
         &encoder,

@@ -51,8 +51,12 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         policy,
     };
     let aligned = match options.method {
-        Method::Kto => job.kto(data)?,
+        Method::Kto | Method::ApoZero | Method::Bco => job.thumbs(data)?,
         Method::Dpo => job.dpo(data)?,
+        Method::Rpo => job.rpo(data)?,
+        Method::Simpo => job.simpo(data)?,
+        Method::Cpo => job.cpo(data)?,
+        Method::Orpo => job.orpo(data)?,
         Method::Sft => job.sft(data)?,
     };
     let folder = options.out.join("model");
@@ -76,16 +80,33 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn kto(self, data: &Path) -> Result<Llama, Error> {
+    fn thumbs(self, data: &Path) -> Result<Llama, Error> {
         let options = self.options;
-        let config = KtoLossConfig::new()
-            .with_beta(options.beta.unwrap_or(0.1))
+        let beta = options.beta.unwrap_or(0.1);
+        let config = match options.method {
+            Method::ApoZero => KtoLossConfig::apo_zero_unpaired(),
+            _ => KtoLossConfig::new(),
+        };
+        let config = config
+            .with_beta(beta)
             .with_desirable_weight(options.desirable_weight)
             .with_undesirable_weight(options.undesirable_weight);
         config.validate()?;
-        let loaded = read_binary(data)?;
-        println!("data   {}", loaded.report);
-        let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
+        let examples = match options.threshold {
+            Some(threshold) => {
+                let loaded = read_scored(data)?;
+                println!("data   {}", loaded.report);
+                let labelled = ScoreLabels::new(threshold).apply(&loaded.examples)?;
+                println!("       {labelled}");
+                labelled.examples
+            }
+            None => {
+                let loaded = read_binary(data)?;
+                println!("data   {}", loaded.report);
+                loaded.examples
+            }
+        };
+        let (train, held_out) = self.split(examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
         let (mut train, mut held_out) = (told(train?), told(held_out?));
         if held_out
@@ -97,19 +118,77 @@ impl Job<'_> {
             train.append(&mut held_out);
         }
         let batcher = BinaryBatcher::new(self.pad, self.max_length);
+        if options.method == Method::Bco {
+            let mut bco = BcoLossConfig::new().with_beta(beta).init();
+            return self.align(&mut bco, &batcher, &train, &held_out, 5e-6);
+        }
+        let config = if options.balance {
+            let up = train.iter().filter(|example| example.desirable).count();
+            let interval = ClassInterval::ThreeHalves;
+            let weights = ClassWeights::from_counts(up, train.len() - up, interval)?;
+            println!("       {weights}");
+            weights.apply(config)
+        } else {
+            config
+        };
         self.align(&mut config.init(), &batcher, &train, &held_out, 5e-6)
     }
 
     fn dpo(self, data: &Path) -> Result<Llama, Error> {
         let config = DpoLossConfig::new().with_beta(self.options.beta.unwrap_or(0.1));
         config.validate()?;
+        self.pairs(data, config.init(), 5e-7)
+    }
+
+    fn rpo(self, data: &Path) -> Result<Llama, Error> {
+        let config = MixedLossConfig::rpo(self.options.beta.unwrap_or(0.1), 1.0);
+        config.validate()?;
+        self.pairs(data, config.init(), 5e-7)
+    }
+
+    fn simpo(self, data: &Path) -> Result<Llama, Error> {
+        let config = SimpoLossConfig::new().with_beta(self.options.beta.unwrap_or(2.0));
+        config.validate()?;
+        self.pairs(data, config.init(), 5e-7)
+    }
+
+    fn cpo(self, data: &Path) -> Result<Llama, Error> {
+        let config = CpoLossConfig::new().with_beta(self.options.beta.unwrap_or(0.1));
+        config.validate()?;
+        self.pairs(data, config.init(), 5e-7)
+    }
+
+    fn orpo(self, data: &Path) -> Result<Llama, Error> {
+        let config = OrpoLossConfig::new().with_beta(self.options.beta.unwrap_or(0.1));
+        config.validate()?;
+        self.pairs(data, config.init(), 5e-6)
+    }
+
+    fn pairs<L: PreferenceLoss>(
+        self,
+        data: &Path,
+        mut loss: L,
+        learning_rate: f64,
+    ) -> Result<Llama, Error> {
         let loaded = read_preferences(data)?;
         println!("data   {}", loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|p| self.encoder.encode_preferences(&p));
         let (train, held_out) = (told(train?), told(held_out?));
         let batcher = PreferenceBatcher::new(self.pad);
-        self.align(&mut config.init(), &batcher, &train, &held_out, 5e-7)
+        if L::REFERENCE {
+            self.align(&mut loss, &batcher, &train, &held_out, learning_rate)
+        } else {
+            let reference = ReferenceFree;
+            self.fit(
+                &reference,
+                &mut loss,
+                &batcher,
+                &train,
+                &held_out,
+                learning_rate,
+            )
+        }
     }
 
     fn sft(self, data: &Path) -> Result<Llama, Error> {

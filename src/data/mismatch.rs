@@ -50,12 +50,19 @@ pub(super) fn mismatch<P: Ord>(
     Ok(partners)
 }
 
-/// The first example from a random one on that has another prompt.
+/// A random example that has another prompt.
 fn elsewhere(
     len: usize,
     other: impl Fn(usize) -> bool,
     rng: &mut impl Rng,
 ) -> Result<usize, Error> {
+    // Drawing again until it fits is fair; walking on from a random one favours what stands behind runs of one prompt.
+    for _ in 0..64 {
+        let drawn = rng.random_range(0..len);
+        if other(drawn) {
+            return Ok(drawn);
+        }
+    }
     let start = rng.random_range(0..len);
     let mut circle = (start..len).chain(0..start);
     let found = circle.find(|&i| other(i));

@@ -28,6 +28,8 @@
 //! in f32 at least: f16 and bf16 are cast up, f64 stays f64.
 #![doc = "\n"]
 #![doc = include_str!("../../docs/losses.md")]
+#![doc = include_str!("../../docs/figures/value.svg")]
+#![doc = include_str!("../../docs/figures/gradient.svg")]
 
 mod balance;
 mod bco;

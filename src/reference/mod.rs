@@ -3,7 +3,7 @@
 //! | reference | holds | a step costs | when |
 //! |---|---|---|---|
 //! | [`Frozen`] | a second copy of the weights (shared until the policy moves) | a forward pass | the default |
-//! | [`Cached`] | a number a sequence, and a model until it is dropped | nothing once known | several epochs, or memory for one model only |
+//! | [`Cached`] | a number a sequence, and a model until it is dropped | nothing once known | several epochs; pairs, or KTO with a fixed z0, with memory for one model only |
 //! | [`AdapterOff`] | nothing | a forward pass | LoRA: the policy without its adapters |
 //! | [`ReferenceFree`] | nothing | nothing | no reference at all: a uniform π_ref |
 //! | [`Moving`] | as `Frozen` | a forward pass | TR-DPO, humanline: the reference follows the policy |

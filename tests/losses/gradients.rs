@@ -144,18 +144,11 @@ fn every_dpo_variant_follows_differences() {
     }
 }
 
+pub(crate) type OnPairs = Box<dyn Fn(PreferenceInput) -> PreferenceOutput>;
+
 /// Every loss on pairs that is not of the DPO family, and what is built around them.
-pub(crate) fn all_preference() -> Vec<(
-    &'static str,
-    Box<dyn Fn(PreferenceInput) -> PreferenceOutput>,
-)> {
-    fn of<L: PreferenceLoss + 'static>(
-        name: &'static str,
-        loss: L,
-    ) -> (
-        &'static str,
-        Box<dyn Fn(PreferenceInput) -> PreferenceOutput>,
-    ) {
+pub(crate) fn all_preference() -> Vec<(&'static str, OnPairs)> {
+    fn of<L: PreferenceLoss + 'static>(name: &'static str, loss: L) -> (&'static str, OnPairs) {
         (name, Box::new(move |input| loss.compute(input)))
     }
     let cpo = |variant| {

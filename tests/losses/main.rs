@@ -6,3 +6,5 @@ mod fused;
 mod golden;
 mod gradients;
 mod properties;
+mod refusals;
+mod values;

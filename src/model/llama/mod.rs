@@ -140,7 +140,8 @@ impl Llama {
 }
 
 impl CausalLm for Llama {
-    /// Reads the completion mask back from the device, and computes the head where it is true.
+    /// Reads the completion mask back from the device, and computes the head where it is true. The last token is not read: a sequence may have
+    /// one token more than the model reads.
     ///
     /// # Panics
     ///
@@ -154,9 +155,11 @@ impl CausalLm for Llama {
         let positions = batch * (seq - 1);
         // What stands in padding does not matter, so it need not be an id of this model.
         let padding = sequences.attention_mask.clone().bool_not();
-        let hidden = self.hidden(sequences.tokens.clone().mask_fill(padding, 0));
+        let tokens = sequences.tokens.clone().mask_fill(padding, 0);
+        // The last token predicts nothing that is scored.
+        let hidden = self.hidden(tokens.narrow(1, 0, seq - 1));
         let [.., width] = hidden.dims();
-        let hidden = hidden.narrow(1, 0, seq - 1).reshape([positions, width]);
+        let hidden = hidden.reshape([positions, width]);
         let scored: Vec<i64> = sequences
             .scored_positions()
             .into_iter()
