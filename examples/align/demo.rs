@@ -3,7 +3,6 @@
 use crate::world::{self, Complaint};
 use crate::{Options, shown, stop_on_interrupt};
 use burn::module::Module;
-use burn::tensor::Device;
 use burn_kto::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +47,7 @@ const MAX_LENGTH: usize = 64;
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
     let size = if options.quick { QUICK } else { FULL };
-    let device = Device::default();
+    let device = options.device.open()?;
     let out = &options.out;
     let folder = out.join("model");
     write_tokenizer(&folder)?;
@@ -127,7 +126,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     );
 
     // 3. KTO, at the upper end of the paper's interval.
-    let weights = ClassWeights::from_counts(up, feedback.len() - up, ClassInterval::Ratio(1.5))?;
+    // The quick model may not find a single good answer.
+    let (up, down) = (up.max(1), (feedback.len() - up).max(1));
+    let weights = ClassWeights::from_counts(up, down, ClassInterval::Ratio(1.5))?;
     println!("3. KTO, {weights}");
     let kto = KtoLossConfig::new().with_beta(options.beta.unwrap_or(0.3));
     let mut kto = weights.apply(kto).init();

@@ -2,7 +2,6 @@
 
 use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
 use burn::module::Module;
-use burn::tensor::Device;
 use burn_kto::prelude::*;
 use std::path::Path;
 use std::time::Instant;
@@ -19,7 +18,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             message: "a run is there: go on with --resume, or choose another --out".into(),
         });
     }
-    let device = Device::default();
+    let device = options.device.open()?;
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
     let template: &dyn ChatTemplate = match &jinja {
