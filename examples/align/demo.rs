@@ -3,6 +3,7 @@
 use crate::world::{self, Complaint};
 use crate::{Options, shown, stop_on_interrupt};
 use burn::module::Module;
+use burn::tensor::Device;
 use burn_kto::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -47,7 +48,7 @@ const MAX_LENGTH: usize = 64;
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
     let size = if options.quick { QUICK } else { FULL };
-    let device = options.device.open()?;
+    let device = Device::default();
     let out = &options.out;
     let folder = out.join("model");
     write_tokenizer(&folder)?;

@@ -2,6 +2,7 @@
 
 use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
 use burn::module::Module;
+use burn::tensor::Device;
 use burn_kto::prelude::*;
 use std::path::Path;
 use std::time::Instant;
@@ -18,7 +19,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             message: "a run is there: go on with --resume, or choose another --out".into(),
         });
     }
-    let device = options.device.open()?;
+    let device = Device::default();
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
     let template: &dyn ChatTemplate = match &jinja {
