@@ -119,6 +119,82 @@ proptest! {
     }
 
     #[test]
+    fn the_pull_of_kto_has_its_sign_and_its_bound((ratios, up, kl) in batch(), beta in 0.01..2.0, d in 0.0..3.0, u in 0.0..3.0) {
+        let n = ratios.len();
+        let policy = leaf(&ratios, [n]);
+        let zeros = vector(&vec![0.0; n]);
+        let out = kto(beta, d, u).forward(policy.clone(), zeros, thumbs(&up), vector(&[kl]));
+        let grad = values(policy.grad(&out.loss.backward()).unwrap());
+        for (grad, up) in grad.into_iter().zip(up) {
+            let (sign, weight) = if up { (-1.0, d) } else { (1.0, u) };
+            prop_assert!(grad * sign >= 0.0 && grad.abs() * n as f64 <= weight * beta / 4.0 + 1e-12);
+        }
+    }
+
+    #[test]
+    fn sft_does_not_care_about_order_padding_or_company(rows in prop::collection::vec(prop::collection::vec(-9.0..-0.01, 1..5), 1..6), extra in 0_usize..3) {
+        let of = |rows: &[Vec<f64>], extra: usize, variant| {
+            let width = rows.iter().map(Vec::len).max().unwrap() + extra;
+            let padded: Vec<f64> = rows.iter().flat_map(|r| r.iter().copied().chain(vec![f64::NAN; width - r.len()])).collect();
+            let mask: Vec<bool> = rows.iter().flat_map(|r| (0..width).map(|t| t < r.len())).collect();
+            let mask = Tensor::<2, Bool>::from_data(TensorData::new(mask, [rows.len(), width]), &device());
+            let out = SftLossConfig::new().with_variant(variant).init().forward(tensor(&padded, [rows.len(), width]), mask);
+            (values(out.loss)[0], values(out.losses))
+        };
+        for variant in [SftVariant::Nll { label_smoothing: 0.0 }, SftVariant::Dft] {
+            let (loss, losses) = of(&rows, 0, variant);
+            let (again, _) = of(&rows, extra, variant);
+            prop_assert!(close(&[again], &[loss]));
+            let turned: Vec<_> = rows.iter().rev().cloned().collect();
+            let (backwards, of_turned) = of(&turned, extra, variant);
+            prop_assert!(close(&[backwards], &[loss]));
+            prop_assert!(close(&of_turned.into_iter().rev().collect::<Vec<_>>(), &losses));
+            // A mean over tokens: parts weigh what they have.
+            let tokens = |rows: &[Vec<f64>]| rows.iter().map(Vec::len).sum::<usize>() as f64;
+            let (first, rest) = rows.split_at(rows.len() / 2);
+            let parts = [first, rest].into_iter().filter(|part| !part.is_empty());
+            let sum: f64 = parts.map(|part| of(part, 0, variant).0 * tokens(part)).sum();
+            prop_assert!(close(&[sum / tokens(&rows)], &[loss]));
+        }
+    }
+
+    #[test]
+    fn rewards_do_not_care_about_order_or_level(pairs in prop::collection::vec((-9.0..9.0, -9.0..9.0), 1..6), level in -50.0..50.0) {
+        let (w, l): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
+        let of = |w: &[f64], l: &[f64], centring: f64| {
+            let loss = RewardLossConfig::new().with_centring(centring).init();
+            values(loss.forward(Pair::new(vector(w), vector(l))).losses)
+        };
+        let moved = |v: &[f64]| v.iter().map(|x| x + level).collect::<Vec<_>>();
+        prop_assert!(close(&of(&moved(&w), &moved(&l), 0.0), &of(&w, &l, 0.0)));
+        let turned = |v: &[f64]| v.iter().rev().copied().collect::<Vec<_>>();
+        prop_assert!(close(&of(&turned(&w), &turned(&l), 0.1), &turned(&of(&w, &l, 0.1))));
+        // A swap moves the loss by the difference.
+        let swapped: Vec<f64> = of(&l, &w, 0.0).iter().zip(w.iter().zip(&l)).map(|(x, (w, l))| x - (w - l)).collect();
+        prop_assert!(close(&swapped, &of(&w, &l, 0.0)));
+    }
+
+    #[test]
+    fn losses_on_pairs_forget_everything_as_beta_vanishes(rows in pairs()) {
+        let ln2 = std::f64::consts::LN_2;
+        for (variant, expected) in [
+            (DpoVariant::Sigmoid { label_smoothing: 0.1 }, ln2),
+            (DpoVariant::Hinge, 1.0),
+            (DpoVariant::NcaPair, 2.0 * ln2),
+            (DpoVariant::Robust { label_smoothing: 0.1 }, ln2),
+            (DpoVariant::BcoPair, 2.0 * ln2),
+            (DpoVariant::ApoZero, 1.0),
+            (DpoVariant::ApoDown, 1.0),
+            (DpoVariant::SigmoidNorm, ln2),
+        ] {
+            let loss = DpoLossConfig::new().with_beta(1e-12).with_variant(variant).init();
+            for got in values(loss.compute(inputs(&rows)).losses) {
+                prop_assert!((got - expected).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
     fn kto_forgets_everything_as_beta_vanishes((ratios, up, kl) in batch()) {
         let losses = kto_losses(&kto(1e-12, 1.2, 0.8), &ratios, &up, kl);
         for (loss, up) in losses.into_iter().zip(up) {
