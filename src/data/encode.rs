@@ -1,6 +1,7 @@
 //! From text to token ids, within a length.
 
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
+use super::guard::{Guard, encode};
 use super::report::EncodeReport;
 use crate::error::Error;
 use crate::model::{ChatTemplate, Message, Tokenizer};
@@ -66,6 +67,9 @@ pub struct Encoded<T> {
 ///   has the same ids whatever follows, as when text is generated after it.
 /// - A conversation is written by the chat template; the completion includes the marker that ends the assistant's turn.
 /// - The completion ends with the end of the sequence, also when it had to be cut.
+/// - What people wrote stays text, whatever it spells: texts of special tokens in prompts and completions do not become special tokens, so feedback
+///   cannot forge a turn. Where the texts of the data are trusted and hold such marks on purpose, written by a template before:
+///   [`with_special_tokens_in_text`](Self::with_special_tokens_in_text).
 /// - A prompt that is too long loses its beginning, which is furthest from what is asked.
 /// - An example of which no completion is left is dropped and counted.
 ///
@@ -81,6 +85,7 @@ pub struct Encoder<'a> {
     template: &'a dyn ChatTemplate,
     max_length: usize,
     max_prompt_length: usize,
+    trusted: bool,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -112,7 +117,14 @@ impl<'a> Encoder<'a> {
             template,
             max_length,
             max_prompt_length: max_length.saturating_sub(1),
+            trusted: false,
         }
+    }
+
+    /// Reads special tokens in prompts and completions as special tokens. Only for data that nobody else could write to.
+    pub fn with_special_tokens_in_text(mut self) -> Self {
+        self.trusted = true;
+        self
     }
 
     /// With a tighter limit for prompts, so that completions keep room.
@@ -125,8 +137,8 @@ impl<'a> Encoder<'a> {
     ///
     /// Where the tokenizer or the template refuses.
     pub fn encode_sft(&self, examples: &[SftExample]) -> Result<Encoded<TokenizedSft>, Error> {
-        self.encode(examples, |example, report| {
-            let row = self.row(&example.prompt, &[&example.completion[..]], report)?;
+        self.encode(examples, |example, guard, report| {
+            let row = self.row(&example.prompt, &[&example.completion[..]], guard, report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedSft { prompt, completion }))
         })
     }
@@ -138,8 +150,8 @@ impl<'a> Encoder<'a> {
         &self,
         examples: &[BinaryExample],
     ) -> Result<Encoded<TokenizedBinary>, Error> {
-        self.encode(examples, |example, report| {
-            let row = self.row(&example.prompt, &[&example.completion[..]], report)?;
+        self.encode(examples, |example, guard, report| {
+            let row = self.row(&example.prompt, &[&example.completion[..]], guard, report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedBinary {
                 prompt,
                 completion,
@@ -156,9 +168,9 @@ impl<'a> Encoder<'a> {
         &self,
         examples: &[PreferenceExample],
     ) -> Result<Encoded<TokenizedPreference>, Error> {
-        self.encode(examples, |example, report| {
+        self.encode(examples, |example, guard, report| {
             let completions = [&example.chosen, &example.rejected].map(String::as_str);
-            let row = self.row(&example.prompt, &completions, report)?;
+            let row = self.row(&example.prompt, &completions, guard, report)?;
             Ok(row.map(|(prompt, [chosen, rejected])| TokenizedPreference {
                 prompt,
                 chosen,
@@ -173,19 +185,21 @@ impl<'a> Encoder<'a> {
     ///
     /// Where the tokenizer or the template refuses.
     pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
-        let ids = self.tokenizer.encode(&self.prompt_text(prompt)?)?;
+        let prompt = self.guard().prompt(prompt).0;
+        let ids = encode(self.tokenizer, &self.prompt_text(&prompt)?)?;
         Ok(self.cut_prompt(self.with_bos(ids)).0)
     }
 
     fn encode<E, T>(
         &self,
         examples: &[E],
-        row: impl Fn(&E, &mut EncodeReport) -> Result<Option<T>, Error>,
+        row: impl Fn(&E, &Guard, &mut EncodeReport) -> Result<Option<T>, Error>,
     ) -> Result<Encoded<T>, Error> {
         let mut report = EncodeReport::default();
+        let guard = self.guard();
         let mut kept = Vec::with_capacity(examples.len());
         for example in examples {
-            kept.extend(row(example, &mut report)?);
+            kept.extend(row(example, &guard, &mut report)?);
         }
         report.kept = kept.len();
         Ok(Encoded {
@@ -199,6 +213,7 @@ impl<'a> Encoder<'a> {
         &self,
         prompt: &Prompt,
         completions: &[&str; N],
+        guard: &Guard,
         report: &mut EncodeReport,
     ) -> Result<Option<Row<N>>, Error> {
         if completions
@@ -208,17 +223,21 @@ impl<'a> Encoder<'a> {
             report.drop(NO_COMPLETION);
             return Ok(None);
         }
-        let text = self.prompt_text(prompt)?;
-        let alone = self.tokenizer.encode(&text)?;
+        let (prompt, mut marked) = guard.prompt(prompt);
+        let text = self.prompt_text(&prompt)?;
+        let alone = encode(self.tokenizer, &text)?;
         let mut rests = Vec::with_capacity(N);
         for completion in completions {
-            let rest = self.completion_text(prompt, &text, completion)?;
-            let full = self.tokenizer.encode(&format!("{text}{rest}"))?;
+            let (completion, found) = guard.text(completion);
+            marked |= found;
+            let rest = self.completion_text(&prompt, &text, &completion)?;
+            let full = encode(self.tokenizer, &format!("{text}{rest}"))?;
             rests.push(match full.strip_prefix(&alone[..]) {
                 Some(ids) => ids.to_vec(),
-                None => self.tokenizer.encode(&rest)?,
+                None => encode(self.tokenizer, &rest)?,
             });
         }
+        report.special_tokens_in_text += usize::from(marked);
         let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
         if prompt.is_empty() {
             report.drop(NO_PROMPT);
@@ -250,6 +269,13 @@ impl<'a> Encoder<'a> {
         }
         report.count(prompt.len(), &lengths, cut, shortened);
         Ok(Some((prompt, completions)))
+    }
+
+    fn guard(&self) -> Guard {
+        if self.trusted {
+            return Guard::off();
+        }
+        Guard::new(self.tokenizer)
     }
 
     fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {

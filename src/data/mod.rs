@@ -21,6 +21,7 @@ mod batcher;
 mod columns;
 mod encode;
 mod example;
+mod guard;
 mod mismatch;
 mod reader;
 mod report;

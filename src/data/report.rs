@@ -41,6 +41,8 @@ pub struct EncodeReport {
     pub truncated_prompts: usize,
     /// Examples of which a completion was cut.
     pub truncated_completions: usize,
+    /// Examples in which someone spelled a special token; it stayed text.
+    pub special_tokens_in_text: usize,
     #[serde(skip)]
     prompts: Vec<usize>,
     #[serde(skip)]
@@ -84,6 +86,10 @@ impl fmt::Display for EncodeReport {
         let (p, c) = (self.truncated_prompts, self.truncated_completions);
         if p + c > 0 {
             write!(f, "; cut {p} prompts and {c} completions")?;
+        }
+        if self.special_tokens_in_text > 0 {
+            let n = self.special_tokens_in_text;
+            write!(f, "; {n} with texts of special tokens, which stay text")?;
         }
         dropped(f, &self.dropped)
     }

@@ -4,10 +4,12 @@ use super::Tokenizer;
 use crate::error::Error;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A Hugging Face tokenizer with the special tokens of its model.
 ///
-/// Text that spells a special token becomes that token, as in Python: chat templates need it. Untrusted text can forge a turn so.
+/// [`encode`](Tokenizer::encode) makes a special token of a text that spells it, as in Python: chat templates need it. Untrusted text could forge
+/// a turn so; [`encode_text`](Tokenizer::encode_text) does not, and [`Encoder`](crate::data::Encoder) uses it for what people wrote.
 ///
 /// ```no_run
 /// use burn_kto::prelude::*;
@@ -18,6 +20,8 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct HfTokenizer {
     inner: tokenizers::Tokenizer,
+    /// The same, blind to special tokens; made when it is needed first.
+    blind: OnceLock<tokenizers::Tokenizer>,
     bos: Option<u32>,
     eos: u32,
     pad: u32,
@@ -63,6 +67,7 @@ impl HfTokenizer {
             )),
             Some(_) => Ok(Self {
                 inner,
+                blind: OnceLock::new(),
                 bos: None,
                 eos,
                 pad: eos,
@@ -128,6 +133,7 @@ impl HfTokenizer {
         }
         Ok(Self {
             inner,
+            blind: OnceLock::new(),
             bos,
             eos,
             pad,
@@ -201,6 +207,23 @@ impl Special<'_> {
 impl Tokenizer for HfTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         let encoded = self.inner.encode_fast(text, false);
+        let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
+        Ok(encoded.get_ids().to_vec())
+    }
+
+    fn special_tokens(&self) -> Vec<String> {
+        let added = self.inner.get_added_tokens_decoder();
+        let special = added.into_values().filter(|token| token.special);
+        special.map(|token| token.content).collect()
+    }
+
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
+        let blind = self.blind.get_or_init(|| {
+            let mut blind = self.inner.clone();
+            blind.set_encode_special_tokens(true);
+            blind
+        });
+        let encoded = blind.encode_fast(text, false);
         let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
         Ok(encoded.get_ids().to_vec())
     }

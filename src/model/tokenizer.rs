@@ -9,6 +9,17 @@ pub trait Tokenizer: Send + Sync {
     /// Ids of `text` alone: no beginning or end of sequence is added.
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error>;
 
+    /// Texts that [`encode`](Self::encode) reads as special tokens, such as the marks between turns; none by default.
+    fn special_tokens(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Ids of `text` alone, texts of special tokens being text like any other. The same as [`encode`](Self::encode) by default, which is right
+    /// where there are no special tokens.
+    fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
+        self.encode(text)
+    }
+
     /// Text of `tokens`, without special tokens.
     fn decode(&self, tokens: &[u32]) -> Result<String, Error>;
 

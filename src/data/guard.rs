@@ -1,0 +1,138 @@
+//! What people wrote stays text, whatever it spells.
+//!
+//! A chat template puts special tokens between turns, and a tokenizer knows them by their text. Feedback that spells such a text would end its turn and begin
+//! another. So it is marked before the template writes it, and what stands between the marks is tokenized as text.
+
+use super::example::Prompt;
+use crate::error::Error;
+use crate::model::{Message, Tokenizer};
+use std::borrow::Cow;
+
+/// Characters that Unicode keeps for uses like this one; no text has them.
+const OPEN: char = '\u{FDD0}';
+const CLOSE: char = '\u{FDD1}';
+
+/// Marks special tokens in what people wrote.
+pub(super) struct Guard {
+    /// Longest first, so that no token hides in another.
+    specials: Vec<String>,
+    /// What one of them can begin with: most characters of a text begin none.
+    first: Vec<char>,
+}
+
+impl Guard {
+    pub(super) fn new(tokenizer: &dyn Tokenizer) -> Self {
+        Self::of(tokenizer.special_tokens())
+    }
+
+    fn of(mut specials: Vec<String>) -> Self {
+        specials.retain(|special| !special.is_empty());
+        specials.sort_by_key(|special| std::cmp::Reverse(special.len()));
+        let mut first: Vec<char> = specials.iter().filter_map(|s| s.chars().next()).collect();
+        first.sort_unstable();
+        first.dedup();
+        Self { specials, first }
+    }
+
+    /// Without any special token.
+    pub(super) fn off() -> Self {
+        Self::of(Vec::new())
+    }
+
+    /// The text with marks, and whether there is any.
+    pub(super) fn text<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
+        let special = |at: usize| {
+            let found = self.specials.iter();
+            found
+                .map(String::as_str)
+                .find(|s| text[at..].starts_with(s))
+        };
+        let mut marked = String::new();
+        let (mut copied, mut at) = (0, 0);
+        while let Some(c) = text[at..].chars().next() {
+            let special = self.first.contains(&c).then(|| special(at)).flatten();
+            match special {
+                Some(special) => {
+                    marked += &text[copied..at];
+                    marked.push(OPEN);
+                    marked += special;
+                    marked.push(CLOSE);
+                    at += special.len();
+                    copied = at;
+                }
+                None if c == OPEN || c == CLOSE => {
+                    marked += &text[copied..at];
+                    marked.push(char::REPLACEMENT_CHARACTER);
+                    at += c.len_utf8();
+                    copied = at;
+                }
+                None => at += c.len_utf8(),
+            }
+        }
+        if copied == 0 {
+            return (Cow::Borrowed(text), false);
+        }
+        marked += &text[copied..];
+        (Cow::Owned(marked), true)
+    }
+
+    /// The prompt with marks, and whether there is any.
+    pub(super) fn prompt<'p>(&self, prompt: &'p Prompt) -> (Cow<'p, Prompt>, bool) {
+        match prompt {
+            Prompt::Text(text) => match self.text(text) {
+                (Cow::Owned(text), found) => (Cow::Owned(Prompt::Text(text)), found),
+                (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
+            },
+            Prompt::Messages(messages) => {
+                let texts = messages.iter().map(|m| self.text(&m.content));
+                let texts: Vec<_> = texts.collect();
+                if texts.iter().all(|(_, found)| !found) {
+                    return (Cow::Borrowed(prompt), false);
+                }
+                let messages = messages.iter().zip(texts);
+                let marked = messages.map(|(m, (text, _))| Message::new(m.role.clone(), text));
+                (Cow::Owned(Prompt::Messages(marked.collect())), true)
+            }
+        }
+    }
+}
+
+/// Ids of a text with marks.
+pub(super) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
+    if !text.contains(OPEN) {
+        return tokenizer.encode(text);
+    }
+    let mut ids = Vec::new();
+    for (i, part) in text.split([OPEN, CLOSE]).enumerate() {
+        if part.is_empty() {
+            continue;
+        }
+        // Marks come in twos, so every second part is between them.
+        ids.extend(if i % 2 == 1 {
+            tokenizer.encode_text(part)?
+        } else {
+            tokenizer.encode(part)?
+        });
+    }
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(specials: &[&str]) -> Guard {
+        Guard::of(specials.iter().map(|s| s.to_string()).collect())
+    }
+
+    #[test]
+    fn the_longest_special_is_marked_and_marks_in_the_text_are_not_marks() {
+        let guard = guard(&["<s>", "<s>>"]);
+        let (marked, found) = guard.text("a<s>>b<s>");
+        assert_eq!(marked, "a\u{FDD0}<s>>\u{FDD1}b\u{FDD0}<s>\u{FDD1}");
+        assert!(found);
+        assert_eq!(guard.text("ä plain"), (Cow::Borrowed("ä plain"), false));
+        assert_eq!(guard.text("x\u{FDD0}y").0, "x\u{FFFD}y");
+        assert_eq!(guard.text("").0, "");
+    }
+}
