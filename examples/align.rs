@@ -40,7 +40,7 @@ pub(crate) struct Options {
     data: Option<PathBuf>,
 
     /// How to align.
-    #[arg(long, value_enum, default_value_t = Method::Kto)]
+    #[arg(long, value_enum, default_value_t = Method::Kto, requires = "model")]
     method: Method,
 
     /// Where to write the run: metrics.jsonl, checkpoint/, and model/, a Hugging Face folder.
@@ -48,23 +48,23 @@ pub(crate) struct Options {
     out: PathBuf,
 
     /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7; sft 2e-5].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 
     /// Passes over the data.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, requires = "model")]
     epochs: usize,
 
     /// Stop after so many optimizer steps.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "model")]
     max_steps: Option<usize>,
 
     /// Examples, or pairs, an optimizer step.
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, requires = "model")]
     batch_size: usize,
 
     /// Examples, or pairs, a forward pass; less memory, the same step.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, requires = "model")]
     micro_batch_size: usize,
 
     /// β: with a reference, how strongly to stay with it [default: 0.1; simpo 2; for the demonstration's small model 0.3].
@@ -72,47 +72,47 @@ pub(crate) struct Options {
     beta: Option<f64>,
 
     /// KTO: weight of thumbs up.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, requires = "model")]
     desirable_weight: f64,
 
     /// KTO: weight of thumbs down.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, requires = "model")]
     undesirable_weight: f64,
 
     /// KTO: weights that bring the classes into balance, λ_D·n_D / (λ_U·n_U) in [1, 3/2], instead of the two above.
-    #[arg(long, conflicts_with_all = ["desirable_weight", "undesirable_weight"])]
+    #[arg(long, requires = "model", conflicts_with_all = ["desirable_weight", "undesirable_weight"])]
     balance: bool,
 
     /// Scores instead of labels: what a score must be above to be a thumb up, "mean", "median", "prompt-mean", "prompt-median" or a number.
-    #[arg(long, value_parser = threshold)]
+    #[arg(long, value_parser = threshold, allow_negative_numbers = true, requires = "model")]
     threshold: Option<ScoreThreshold>,
 
     /// Where the reference log-probabilities come from.
-    #[arg(long, value_enum, default_value_t = ReferenceKind::Frozen)]
+    #[arg(long, value_enum, default_value_t = ReferenceKind::Frozen, requires = "model")]
     reference: ReferenceKind,
 
     /// Longest sequence in tokens [default: the model's, at most 512].
-    #[arg(long, value_name = "TOKENS")]
-    max_length: Option<usize>,
+    #[arg(long, value_name = "TOKENS", requires = "model", value_parser = clap::value_parser!(u32).range(2..))]
+    max_length: Option<u32>,
 
     /// Longest prompt in tokens; longer ones lose their beginning [default: half of the longest sequence].
-    #[arg(long, value_name = "TOKENS")]
-    max_prompt_length: Option<usize>,
+    #[arg(long, value_name = "TOKENS", requires = "model", value_parser = clap::value_parser!(u32).range(2..))]
+    max_prompt_length: Option<u32>,
 
     /// Use the first so many examples of the file.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "model")]
     limit: Option<usize>,
 
     /// Share of the prompts that is held out for evaluation.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, requires = "model")]
     held_out: f64,
 
     /// Evaluate, and write a checkpoint, every so many steps [default: a quarter of the run].
-    #[arg(long, value_name = "N")]
-    every: Option<usize>,
+    #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(u32).range(1..))]
+    every: Option<u32>,
 
     /// Go on from the checkpoint in --out.
-    #[arg(long)]
+    #[arg(long, requires = "model")]
     resume: bool,
 
     /// Seeds everything that is drawn.

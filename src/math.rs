@@ -15,6 +15,16 @@ pub(crate) fn indicator<const D: usize>(mask: Tensor<D, Bool>, like: &Tensor<D>)
     like.zeros_like().without_autodiff().mask_fill(mask, 1.0)
 }
 
+/// e^x − 1 with its digits near 0, where the difference has none left.
+pub(crate) fn expm1(x: Tensor<1>) -> Tensor<1> {
+    let near = x.clone().abs().lower_elem(1.0);
+    // 2t/(1 − t) with t = tanh(x/2); each form gets harmless values on the other's side, lest a gradient there become 0·∞.
+    let t = (x.clone().clamp(-1.0, 1.0) * 0.5).tanh();
+    let of_near = t.clone() * 2.0 * (t.neg() + 1.0).recip();
+    let of_far = x.mask_fill(near.clone(), 1.0).exp() - 1.0;
+    of_far.mask_where(near, of_near)
+}
+
 /// Mean as a product with the reciprocal computed here: autodiff rounds the reciprocal of a scalar divisor to f32.
 pub(crate) fn mean(tensor: Tensor<1>) -> Tensor<1> {
     let [n] = tensor.dims();

@@ -86,6 +86,17 @@ impl Sequences {
         }
     }
 
+    /// No row at all.
+    pub(crate) fn none(device: &Device) -> Self {
+        let device = &device.clone().inner();
+        let flags = || Tensor::from_data(TensorData::new(Vec::<bool>::new(), [0, 2]), device);
+        Self {
+            tokens: Tensor::from_data(TensorData::new(Vec::<i64>::new(), [0, 2]), device),
+            attention_mask: flags(),
+            completion_mask: flags(),
+        }
+    }
+
     /// `[batch, seq]`.
     pub fn dims(&self) -> [usize; 2] {
         self.tokens.dims()

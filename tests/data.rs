@@ -163,6 +163,30 @@ fn bad_rows_are_errors_with_their_line() {
             "2: \"label\" is missing",
         ),
         (
+            r#"{"prompt": "a", "completion": "b", "label": true, "weight": -1}"#,
+            "2: \"weight\" must be a finite number that is not negative, got -1",
+        ),
+        (
+            r#"{"prompt": "a", "completion": "b", "label": true, "weight": "NaN"}"#,
+            "2: \"weight\" must be a finite number",
+        ),
+        (
+            r#"{"prompt": "a", "chosen": "b", "rejected": "c", "weight": 2}"#,
+            "2: \"weight\" is for rows with a label, pairs have none, got 2",
+        ),
+        (
+            r#"{"prompt": "a", "completion": "b", "score": "5"}"#,
+            "2: \"score\" must be a number, got \"5\"",
+        ),
+        (
+            r#"{"prompt": "a", "completion": "b", "score": 5}"#,
+            "rows with a \"score\" are for read_scored",
+        ),
+        (
+            r#"{"prompt": "a", "completion": "b", "label": true, "chosen": "c", "rejected": "d"}"#,
+            "2: is both a pair",
+        ),
+        (
             r#"{"completion": "b", "label": true}"#,
             "2: \"prompt\" is missing; found completion, label",
         ),
@@ -379,4 +403,41 @@ fn a_pair_longer_than_the_model_is_cut_and_keeps_its_end() {
     assert_eq!(batch.completions.dims(), [2, 6]);
     let pairs: Vec<i64> = batch.mismatched.tokens.into_data().iter().collect();
     assert_eq!(pairs, [1, 2, 3, 4, 7, 9, 6, 5, 9, 0, 0, 0]);
+}
+
+#[test]
+fn scores_and_weights_are_read_and_wrong_ones_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scored.jsonl");
+    let rows = r#"{"prompt": "a", "completion": "b", "score": 4.5}
+{"prompt": "a", "completion": "c", "score": -1}
+"#;
+    std::fs::write(&path, rows).unwrap();
+    let scored = read_scored(&path).unwrap().examples;
+    assert_eq!(
+        scored,
+        [
+            ScoredExample::new("a", "b", 4.5),
+            ScoredExample::new("a", "c", -1.0)
+        ]
+    );
+    assert_eq!(
+        read_sft(&path).unwrap().examples.len(),
+        2,
+        "demonstrations need no score"
+    );
+    let row = r#"{"prompt": "a", "completion": "b", "label": true, "weight": 0.5}"#;
+    std::fs::write(&path, row).unwrap();
+    assert_eq!(read_binary(&path).unwrap().examples[0].weight, 0.5);
+    let error = read_scored(&path).unwrap_err().to_string();
+    assert!(error.contains("has a \"label\""), "{error}");
+    let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 8);
+    for weight in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+        let example = BinaryExample::new("a", "b", true).with_weight(weight);
+        let error = encoder.encode_binary(&[example]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("example 0: its weight must be finite"),
+            "{error}"
+        );
+    }
 }

@@ -35,7 +35,7 @@ const FULL: Size = Size {
 const QUICK: Size = Size {
     width: 32,
     demonstrations: 640,
-    sft_epochs: 2,
+    sft_epochs: 12,
     asked: 64,
     answers: 2,
     kto_epochs: 2,

@@ -19,6 +19,26 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             message: "a run is there: go on with --resume, or choose another --out".into(),
         });
     }
+    if same_folder(&options.out.join("model"), model) {
+        return Err(Error::Model {
+            path: model.into(),
+            message: "would be overwritten by what comes out: choose another --out".into(),
+        });
+    }
+    let thumbs = matches!(options.method, Method::Kto | Method::ApoZero | Method::Bco);
+    let weighs = matches!(options.method, Method::Kto | Method::ApoZero);
+    refuse(
+        options.threshold.is_some() && !thumbs,
+        "threshold",
+        "is for thumbs: kto, apo-zero, bco",
+        options,
+    )?;
+    refuse(
+        options.balance && !weighs,
+        "balance",
+        "is for kto and apo-zero",
+        options,
+    )?;
     let device = Device::default();
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
@@ -33,7 +53,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         policy.num_params()
     );
     let longest = policy.config().max_length();
-    let max_length = options.max_length.unwrap_or(longest.min(512));
+    let max_length = options.max_length.map_or(longest.min(512), |n| n as usize);
     if max_length > longest {
         return Err(Error::Config {
             field: "max-length",
@@ -41,8 +61,11 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             value: format!("{max_length} for a model of {longest}"),
         });
     }
-    let encoder = Encoder::new(&tokenizer, template, max_length)
-        .with_max_prompt_length(options.max_prompt_length.unwrap_or(max_length / 2));
+    let encoder = Encoder::new(&tokenizer, template, max_length).with_max_prompt_length(
+        options
+            .max_prompt_length
+            .map_or(max_length / 2, |n| n as usize),
+    );
     let job = Job {
         options,
         encoder,
@@ -69,6 +92,29 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         clock.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// Whether both are there and one.
+fn same_folder(a: &Path, b: &Path) -> bool {
+    let (a, b) = (std::fs::canonicalize(a), std::fs::canonicalize(b));
+    matches!((a, b), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Refuses an option that the method would ignore.
+fn refuse(
+    ignored: bool,
+    field: &'static str,
+    reason: &'static str,
+    options: &Options,
+) -> Result<(), Error> {
+    if !ignored {
+        return Ok(());
+    }
+    Err(Error::Config {
+        field,
+        reason,
+        value: format!("{:?}", options.method),
+    })
 }
 
 struct Job<'a> {
@@ -109,21 +155,29 @@ impl Job<'_> {
         let (train, held_out) = self.split(examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
         let (mut train, mut held_out) = (told(train?), told(held_out?));
-        if held_out
-            .windows(2)
-            .all(|pair| pair[0].prompt == pair[1].prompt)
+        if options.method == Method::Kto
+            && held_out
+                .windows(2)
+                .all(|pair| pair[0].prompt == pair[1].prompt)
             && !held_out.is_empty()
         {
             println!("       one prompt is too few to hold out for KTO: trained on instead");
             train.append(&mut held_out);
         }
+        let up = train.iter().filter(|example| example.desirable).count();
+        if up == 0 || up == train.len() {
+            println!("       all thumbs point one way: there is nothing to tell apart");
+        }
         let batcher = BinaryBatcher::new(self.pad, self.max_length);
+        let batcher = match options.method {
+            Method::Kto => batcher,
+            _ => batcher.without_pairs(),
+        };
         if options.method == Method::Bco {
             let mut bco = BcoLossConfig::new().with_beta(beta).init();
             return self.align(&mut bco, &batcher, &train, &held_out, 5e-6);
         }
         let config = if options.balance {
-            let up = train.iter().filter(|example| example.desirable).count();
             let interval = ClassInterval::ThreeHalves;
             let weights = ClassWeights::from_counts(up, train.len() - up, interval)?;
             println!("       {weights}");
@@ -269,7 +323,10 @@ impl Job<'_> {
         let options = self.options;
         let config = options.trainer(learning_rate);
         let steps = config.total_steps(train.len());
-        let every = Some(options.every.unwrap_or(steps.div_ceil(4)).max(1));
+        let every = options
+            .every
+            .map_or(steps.div_ceil(4).max(1), |n| n as usize);
+        let every = Some(every);
         let config = config
             .with_evaluate_every(every)
             .with_checkpoint_every(every);

@@ -1,5 +1,6 @@
 //! What one pass works on.
 
+use crate::kl::Mismatched;
 use crate::sequence::Sequences;
 use burn::tensor::{Bool, Tensor};
 
@@ -17,8 +18,8 @@ pub struct BinaryBatch {
     pub kl: Option<Tensor<1>>,
     /// What each example's loss is multiplied with, `[batch]`; 1 where there is none.
     pub weights: Option<Tensor<1>>,
-    /// Log-ratios that `kl` was estimated from, to be reported; on one batch of those that share it.
-    pub mismatched_log_ratios: Option<Tensor<1>>,
+    /// What `kl` was estimated from, to be reported; on one batch of those that share it.
+    pub kl_from: Option<Mismatched>,
 }
 
 impl BinaryBatch {
@@ -37,7 +38,7 @@ impl BinaryBatch {
             desirable,
             kl: None,
             weights: None,
-            mismatched_log_ratios: None,
+            kl_from: None,
         }
     }
 
@@ -118,6 +119,16 @@ impl PreferenceBatch {
         self.check_length("margin", &margins);
         self.margins = Some(margins);
         self
+    }
+
+    /// Number of pairs.
+    pub fn pairs(&self) -> usize {
+        self.chosen.dims()[0]
+    }
+
+    /// Real tokens of both completions. Reads the masks back from the device.
+    pub fn num_tokens(&self) -> usize {
+        self.chosen.num_tokens() + self.rejected.num_tokens()
     }
 
     fn check_length(&self, what: &str, values: &Tensor<1>) {

@@ -1,8 +1,8 @@
 //! From token ids to batches.
 
 use super::batch::{BinaryBatch, PreferenceBatch};
-use super::encode::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use super::mismatch::mismatch;
+use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::sequence::Sequences;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -179,12 +179,23 @@ impl Batcher for PreferenceBatcher {
 pub struct BinaryBatcher {
     pad: u32,
     max_length: usize,
+    pairs: bool,
 }
 
 impl BinaryBatcher {
     /// Padding with this id, for a model that reads at most so many tokens: the length that the examples were encoded for.
     pub fn new(pad: u32, max_length: usize) -> Self {
-        Self { pad, max_length }
+        Self {
+            pad,
+            max_length,
+            pairs: true,
+        }
+    }
+
+    /// Without mismatched pairs, for losses that do not look at them: BCO, and KTO with a fixed z0. Then one prompt is enough.
+    pub fn without_pairs(mut self) -> Self {
+        self.pairs = false;
+        self
     }
 
     /// One batch of all examples, for a loop of one's own. Give each step another `seed`, so that pairs are drawn anew.
@@ -204,7 +215,7 @@ impl BinaryBatcher {
     ) -> Result<BinaryBatch, Error> {
         let rows: Vec<usize> = (0..examples.len()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let partners = partners(examples, &rows, &mut rng)?;
+        let partners = self.partners(examples, &rows, &mut rng)?;
         Ok(self.rows(examples, &rows, &partners, device))
     }
 
@@ -225,12 +236,17 @@ impl BinaryBatcher {
                 (prompt, self.cut(prompt.len(), &dataset[j].completion))
             })
             .collect();
-        let mismatched = mismatched.iter().map(|(p, c)| (*p, &c[..]));
+        let mismatched: Vec<(&[u32], &[u32])> =
+            mismatched.iter().map(|(p, c)| (*p, &c[..])).collect();
         let desirable: Vec<bool> = rows.iter().map(|&i| dataset[i].desirable).collect();
         let desirable = TensorData::new(desirable, [rows.len()]);
         let batch = BinaryBatch::new(
             Sequences::padded(completions, self.pad, device),
-            Sequences::padded(mismatched, self.pad, device),
+            if mismatched.is_empty() {
+                Sequences::none(device)
+            } else {
+                Sequences::padded(mismatched, self.pad, device)
+            },
             Tensor::from_data(desirable, &device.clone().inner()),
         );
         let weights: Vec<f64> = rows.iter().map(|&i| dataset[i].weight).collect();
@@ -243,6 +259,19 @@ impl BinaryBatcher {
 }
 
 impl BinaryBatcher {
+    /// For each row the example whose completion stands behind its prompt; none without pairs.
+    fn partners(
+        &self,
+        dataset: &[TokenizedBinary],
+        rows: &[usize],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<usize>, Error> {
+        if !self.pairs {
+            return Ok(Vec::new());
+        }
+        mismatch(dataset.len(), |i| &dataset[i].prompt[..], rows, rng)
+    }
+
     /// The completion, as much as there is room for behind a prompt of this length; its last token always.
     fn cut<'a>(&self, prompt: usize, completion: &'a [u32]) -> Cow<'a, [u32]> {
         let room = self.max_length.saturating_sub(prompt).max(1);
@@ -253,14 +282,6 @@ impl BinaryBatcher {
             _ => Cow::Borrowed(completion),
         }
     }
-}
-
-fn partners(
-    dataset: &[TokenizedBinary],
-    rows: &[usize],
-    rng: &mut ChaCha8Rng,
-) -> Result<Vec<usize>, Error> {
-    mismatch(dataset.len(), |i| &dataset[i].prompt[..], rows, rng)
 }
 
 impl Batcher for BinaryBatcher {
@@ -283,9 +304,13 @@ impl Batcher for BinaryBatcher {
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Vec<BinaryBatch>, Error> {
-        let partners = partners(dataset, indices, rng)?;
+        let partners = self.partners(dataset, indices, rng)?;
         let rows = indices.chunks(micro_batch_size);
-        let parts = rows.zip(partners.chunks(micro_batch_size));
+        // Without pairs there is nothing to chunk, and every part is empty.
+        let partners = partners
+            .chunks(micro_batch_size)
+            .chain(std::iter::repeat(&[][..]));
+        let parts = rows.zip(partners);
         Ok(parts
             .map(|(rows, partners)| self.rows(dataset, rows, partners, device))
             .collect())

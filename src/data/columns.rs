@@ -26,6 +26,10 @@ type Wrong = String;
 
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
     if row.contains_key("chosen") && row.contains_key("rejected") {
+        if row.contains_key("completion") && row.contains_key("label") {
+            return Err("is both a pair (chosen, rejected) and a completion with a label".into());
+        }
+        unweighted(row, "pairs")?;
         return preference(row);
     }
     let (prompt, completion) = if row.contains_key("completion") {
@@ -41,7 +45,7 @@ pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
         return Ok(Parsed::Dropped(EMPTY));
     }
     match row.get("label") {
-        None => Ok(match row.get("score").and_then(Value::as_f64) {
+        None => Ok(match score_of(row)? {
             Some(score) => Parsed::Scored(ScoredExample {
                 prompt,
                 completion,
@@ -149,11 +153,32 @@ fn label_of(label: &Value) -> Result<bool, Wrong> {
     }
 }
 
+/// A score, which makes sense only without a label; `None` where there is none.
+fn score_of(row: &Row) -> Result<Option<f64>, Wrong> {
+    unweighted(row, "rows without a label")?;
+    match row.get("score") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Number(score)) => Ok(score.as_f64()),
+        Some(other) => Err(format!("\"score\" must be a number, got {}", shown(other))),
+    }
+}
+
+/// Weights are for thumbs; elsewhere they would be lost without a word.
+fn unweighted(row: &Row, what: &str) -> Result<(), Wrong> {
+    match row.get("weight") {
+        Some(weight) if weight.as_f64() != Some(1.0) => Err(format!(
+            "\"weight\" is for rows with a label, {what} have none, got {}",
+            shown(weight)
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn weight_of(weight: &Value) -> Result<f64, Wrong> {
     match weight.as_f64() {
-        Some(number) if number >= 0.0 => Ok(number),
+        Some(number) if number >= 0.0 && (number as f32).is_finite() => Ok(number),
         _ => Err(format!(
-            "\"weight\" must be a number that is not negative, got {}",
+            "\"weight\" must be a finite number that is not negative, got {}",
             shown(weight)
         )),
     }

@@ -3,53 +3,9 @@
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::guard::{Guard, encode};
 use super::report::EncodeReport;
+use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::model::{ChatTemplate, Message, Tokenizer};
-
-/// A demonstration in token ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenizedSft {
-    /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
-    /// What is scored, ends with the end of the sequence.
-    pub completion: Vec<u32>,
-}
-
-/// A completion with a thumb in token ids.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TokenizedBinary {
-    /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
-    /// What is scored, ends with the end of the sequence.
-    pub completion: Vec<u32>,
-    /// Thumb up?
-    pub desirable: bool,
-    /// What the example's loss is multiplied with; 1 is usual.
-    pub weight: f64,
-}
-
-impl TokenizedBinary {
-    /// Of weight 1.
-    pub fn new(prompt: Vec<u32>, completion: Vec<u32>, desirable: bool) -> Self {
-        Self {
-            prompt,
-            completion,
-            desirable,
-            weight: 1.0,
-        }
-    }
-}
-
-/// Two completions of one prompt in token ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenizedPreference {
-    /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
-    /// The better one, ends with the end of the sequence.
-    pub chosen: Vec<u32>,
-    /// The worse one, ends with the end of the sequence.
-    pub rejected: Vec<u32>,
-}
 
 /// What an [`Encoder`] made of examples.
 #[derive(Clone, Debug)]
@@ -145,11 +101,20 @@ impl<'a> Encoder<'a> {
 
     /// # Errors
     ///
-    /// Where the tokenizer or the template refuses.
+    /// Where the tokenizer or the template refuses, and for a weight that is negative or not finite, naming the example.
     pub fn encode_binary(
         &self,
         examples: &[BinaryExample],
     ) -> Result<Encoded<TokenizedBinary>, Error> {
+        let wrong = |e: &BinaryExample| !(e.weight >= 0.0 && (e.weight as f32).is_finite());
+        if let Some(i) = examples.iter().position(wrong) {
+            let weight = examples[i].weight;
+            return Err(Error::Dataset {
+                message: format!(
+                    "example {i}: its weight must be finite and not negative, got {weight}"
+                ),
+            });
+        }
         self.encode(examples, |example, guard, report| {
             let row = self.row(&example.prompt, &[&example.completion[..]], guard, report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedBinary {

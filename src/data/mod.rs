@@ -28,13 +28,15 @@ mod report;
 mod rows;
 mod sampler;
 mod score;
+mod tokenized;
 mod transcript;
 
 pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
-pub use encode::{Encoded, Encoder, TokenizedBinary, TokenizedPreference, TokenizedSft};
+pub use encode::{Encoded, Encoder};
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use reader::{Loaded, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
 pub use sampler::{epoch_order, hold_out};
 pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
+pub use tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};

@@ -33,7 +33,7 @@ pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Erro
             Ok(())
         }
         Parsed::Scored(_) => Err(
-            "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored",
+            "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
         ),
         _ => Err("\"label\" is missing: thumbs need one, true or false"),
     })?;
@@ -69,7 +69,9 @@ pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Erro
             examples.push(example);
             Ok(())
         }
-        Parsed::Binary(_) => Err("has a \"label\": it is for read_binary"),
+        Parsed::Binary(_) => {
+            Err("has a \"label\", so it needs no threshold: it is for read_binary")
+        }
         _ => Err("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
     })
 }

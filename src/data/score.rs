@@ -90,17 +90,19 @@ pub struct Labelled {
     pub examples: Vec<BinaryExample>,
     /// Scores at the threshold, which say neither.
     pub undecided: usize,
-    /// Lowest and highest score.
-    pub range: (f64, f64),
+    /// Lowest and highest score; `None` without any.
+    pub range: Option<(f64, f64)>,
 }
 
 impl fmt::Display for Labelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let up = self.examples.iter().filter(|e| e.desirable).count();
-        let (low, high) = self.range;
+        if let Some((low, high)) = self.range {
+            write!(f, "scores from {low} to {high}: ")?;
+        }
         write!(
             f,
-            "scores from {low} to {high}: {up} desirable, {} undesirable, {} undecided",
+            "{up} desirable, {} undesirable, {} undecided",
             self.examples.len() - up,
             self.undecided
         )
@@ -143,7 +145,17 @@ impl ScoreLabels {
             });
         }
         let scores: Vec<f64> = scored.iter().map(|e| e.score).collect();
-        let distances = self.distances(scored, &scores);
+        // A mean of equal numbers may be off by their last bit: what is that close to its threshold is at it.
+        let rounding = |(distance, score): (f64, &f64)| {
+            let size = score.abs().max((score - distance).abs());
+            if distance.abs() <= 1e-12 * size {
+                0.0
+            } else {
+                distance
+            }
+        };
+        let distances = self.distances(scored, &scores).into_iter();
+        let distances: Vec<f64> = distances.zip(&scores).map(rounding).collect();
         let cut = self.cut(&distances);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut examples = Vec::with_capacity(scored.len());
@@ -165,9 +177,9 @@ impl ScoreLabels {
             undecided: scored.len() - examples.len(),
             range: scores
                 .iter()
-                .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), &s| {
-                    (l.min(s), h.max(s))
-                }),
+                .copied()
+                .reduce(f64::min)
+                .zip(scores.iter().copied().reduce(f64::max)),
             examples,
         })
     }
@@ -220,7 +232,12 @@ fn of_prompts(scored: &[ScoredExample], centre: fn(&[f64]) -> f64) -> Vec<f64> {
 
 /// 0 of nothing.
 fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
+    // Divided first: the sum of huge numbers may be infinite.
+    let n = values.len().max(1) as f64;
+    let mean: f64 = values.iter().map(|value| value / n).sum();
+    // And where nothing can overflow, as exactly as can be.
+    let sum: f64 = values.iter().sum();
+    if sum.is_finite() { sum / n } else { mean }
 }
 
 /// 0 of nothing.
@@ -293,6 +310,27 @@ mod tests {
             "2 and 6"
         );
         assert!(thumbs(ScoreThreshold::PromptMean, &[("a", 1.0)]).is_empty());
+    }
+
+    #[test]
+    fn equal_scores_are_ties_whatever_their_last_bit() {
+        for score in [0.1, 0.2, 0.7, 1.1, -0.3, 1e9 + 0.1] {
+            for n in [2, 3, 6, 7] {
+                let rows = vec![("a", score); n];
+                for threshold in [
+                    ScoreThreshold::Mean,
+                    ScoreThreshold::PromptMean,
+                    ScoreThreshold::Median,
+                ] {
+                    assert!(thumbs(threshold, &rows).is_empty(), "{n} times {score}");
+                }
+            }
+        }
+        let nothing = ScoreLabels::new(ScoreThreshold::Mean).apply(&[]).unwrap();
+        assert_eq!(
+            nothing.to_string(),
+            "0 desirable, 0 undesirable, 0 undecided"
+        );
     }
 
     #[test]

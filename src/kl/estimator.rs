@@ -2,7 +2,7 @@
 
 use super::sums::{KlSums, Ranks};
 use crate::error::Error;
-use crate::math::{constant_like, mean, upcast};
+use crate::math::{constant_like, indicator, mean, upcast};
 use burn::config::Config;
 use burn::tensor::{Tensor, assert_shape};
 use std::sync::Arc;
@@ -62,6 +62,18 @@ impl KlEstimatorConfig {
     }
 }
 
+/// What an estimate of z0 was made from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Mismatched {
+    /// log π − log π_ref of this rank's pairs, `[pairs]`.
+    pub log_ratios: Tensor<1>,
+    /// Of the pairs of all ranks, where there are several.
+    pub pooled: Option<KlSums>,
+    /// 1 where the clamp at 0 acted, else 0, `[1]`.
+    pub clamped: Tensor<1>,
+}
+
 /// z0 from the log-probabilities of mismatched pairs.
 ///
 /// # Example
@@ -87,7 +99,7 @@ pub struct KlEstimator {
 }
 
 impl KlEstimator {
-    /// Pools over all of these ranks. Each estimate then reads three numbers back from the device.
+    /// Pools over all of these ranks. Each estimate then reads the log-ratios back from the device, and ranks exchange three numbers.
     pub fn with_ranks(mut self, ranks: Arc<dyn Ranks>) -> Self {
         self.ranks = Some(ranks);
         self
@@ -107,33 +119,57 @@ impl KlEstimator {
         policy_mismatched: Tensor<1>,
         reference_mismatched: Tensor<1>,
     ) -> Tensor<1> {
+        self.estimate_from(policy_mismatched, reference_mismatched)
+            .0
+    }
+
+    /// As [`estimate`](Self::estimate), and what it was estimated from, to be reported.
+    ///
+    /// # Panics
+    ///
+    /// As [`estimate`](Self::estimate).
+    pub fn estimate_from(
+        &self,
+        policy_mismatched: Tensor<1>,
+        reference_mismatched: Tensor<1>,
+    ) -> (Tensor<1>, Mismatched) {
         let [pairs] = policy_mismatched.dims();
         assert_shape!(reference_mismatched, [pairs]);
         assert!(pairs > 0, "z0 needs at least one mismatched pair, got none");
         let policy = upcast(policy_mismatched.without_autodiff());
         let reference = constant_like(reference_mismatched, &policy);
         let log_ratios = policy - reference;
-        let step = match &self.ranks {
-            None => mean(log_ratios),
-            Some(ranks) => {
-                let mine: Vec<f64> = log_ratios.to_data().iter::<f64>().collect();
-                let pooled = ranks.sum(KlSums::of(&mine));
-                let none = log_ratios.narrow(0, 0, 1);
-                none.full_like(pooled.sum / pooled.count)
+        let pooled = self.ranks.as_ref().map(|ranks| {
+            let mine: Vec<f64> = log_ratios.to_data().iter::<f64>().collect();
+            ranks.sum(KlSums::of(&mine))
+        });
+        let step = match pooled {
+            None => mean(log_ratios.clone()),
+            Some(pooled) => {
+                let one = log_ratios.clone().narrow(0, 0, 1);
+                one.full_like(pooled.sum / pooled.count)
             }
         };
         let raw = match (self.config.scope, self.average) {
-            (KlScope::Fixed { value }, _) => return step.full_like(value),
+            (KlScope::Fixed { value }, _) => step.full_like(value),
             (KlScope::MovingAverage { decay }, Some(before)) => {
                 step * (1.0 - decay) + decay * before
             }
             _ => step,
         };
-        if self.config.clamp {
-            raw.clamp_min(0.0)
+        let clamps = self.config.clamp && !matches!(self.config.scope, KlScope::Fixed { .. });
+        let clamped = if clamps {
+            indicator(raw.clone().lower_elem(0.0), &raw)
         } else {
-            raw
-        }
+            raw.zeros_like()
+        };
+        let value = if clamps { raw.clamp_min(0.0) } else { raw };
+        let from = Mismatched {
+            log_ratios,
+            pooled,
+            clamped,
+        };
+        (value, from)
     }
 
     /// Moves the average, by the mean of a finished step before the clamp. Only [`KlScope::MovingAverage`] asks for it; the trainer calls it.

@@ -12,7 +12,7 @@
 //! |---|---|---|---|
 //! | one optimizer step | [`KlScope::Window`], the default | all of its micro-batches | none: the same passes, done first |
 //! | one micro-batch, as in the paper | [`KlScope::MicroBatch`] | its own | none; noisy when micro-batches are small |
-//! | all ranks | [`KlEstimator::with_ranks`] | the scope's, of every rank | one exchange of three numbers |
+//! | all ranks | [`KlEstimator::with_ranks`] | the scope's, of every rank | one read from the device, one exchange of three numbers |
 //! | steps before, too | [`KlScope::MovingAverage`] | those of the step, and all before with less and less weight | none; lags behind the policy |
 //! | a number | [`KlScope::Fixed`] | none | saves both passes over mismatched pairs |
 //! | zero | [`KtoLossConfig::apo_zero_unpaired`](crate::loss::KtoLossConfig::apo_zero_unpaired) | none | the same |
@@ -26,5 +26,5 @@
 mod estimator;
 mod sums;
 
-pub use estimator::{KlEstimator, KlEstimatorConfig, KlScope};
+pub use estimator::{KlEstimator, KlEstimatorConfig, KlScope, Mismatched};
 pub use sums::{KlEstimate, KlSums, Ranks};

@@ -9,7 +9,7 @@ use std::fmt;
 pub enum ClassInterval {
     /// \[1, 3/2\]: KTO paper v4 and v5, Eq. 9.
     ThreeHalves,
-    /// \[1, 4/3\]: v1 to v3, and all other libraries.
+    /// \[1, 4/3\]: earlier versions, and all other libraries.
     FourThirds,
     /// This ratio. Positive and finite.
     Ratio(f64),
@@ -63,6 +63,8 @@ impl ClassWeights {
         };
         // λ_D / λ_U
         let odds = target / plain;
+        let ok = odds.is_finite() && odds.recip().is_finite();
+        Error::check(ok, "ratio", "must give finite weights", target)?;
         Ok(Self {
             desirable: odds.max(1.0),
             undesirable: odds.recip().max(1.0),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// What the reward shift δ is the mean of.
 #[derive(Config, Copy, Debug, PartialEq, Eq)]
 pub enum BcoShift {
-    /// The mean of the means of both classes, as in the paper.
+    /// The mean of the means of both classes, as the paper defines it; over the whole run, where the paper estimates it with decay.
     ClassMeans,
     /// All rewards alike, as in TRL: the same where classes are equally frequent, else pulled to the more frequent one.
     Pooled,
@@ -31,8 +31,7 @@ pub struct BcoLossConfig {
 impl BcoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)
+        super::check_positive("beta", self.beta)
     }
 
     /// Builds the loss, with no reward seen yet.
@@ -227,7 +226,19 @@ impl BcoLoss {
 /// assert_eq!(density_ratio_weight(0.75, (0.5, 10.0)), 3.0);
 /// assert_eq!(density_ratio_weight(1.0, (0.5, 10.0)), 10.0);
 /// ```
+///
+/// # Panics
+///
+/// If `p_desirable` is not a probability, or the bounds are not in order.
 pub fn density_ratio_weight(p_desirable: f64, bounds: (f64, f64)) -> f64 {
+    assert!(
+        (0.0..=1.0).contains(&p_desirable),
+        "a probability must be in [0, 1], got {p_desirable}"
+    );
+    assert!(
+        bounds.0 <= bounds.1,
+        "bounds must be in order, got {bounds:?}"
+    );
     let ratio = p_desirable / (1.0 - p_desirable);
     ratio.max(bounds.0).min(bounds.1)
 }

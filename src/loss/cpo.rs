@@ -4,6 +4,7 @@ use super::output::{Pair, PreferenceOutput};
 use super::preference::{PreferenceInput, PreferenceLoss};
 use super::smoothed;
 use crate::error::Error;
+use crate::math::expm1;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -48,8 +49,7 @@ pub struct CpoLossConfig {
 impl CpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)?;
+        super::check_positive("beta", self.beta)?;
         match self.variant {
             CpoVariant::Sigmoid { label_smoothing: e } => {
                 let reason = "must be in [0, 0.5)";
@@ -81,8 +81,10 @@ impl CpoLossConfig {
 /// CPO: DPO against a uniform reference, held in place by the likelihood of the chosen.
 ///
 /// ```text
-/// l = −ln σ(β·(log π(y_w|x) − log π(y_l|x))) − w·log π(y_w|x) / tokens
+/// l = −ln σ(β·(log π(y_w|x) − log π(y_l|x))) − w·log π(y_w|x) / T
 /// ```
+///
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
 ///
 /// and the rest of the family: see [`CpoVariant`].
 ///
@@ -161,5 +163,5 @@ impl PreferenceLoss for CpoLoss {
 /// (1 − e^(−αp))/α; the exponent is cut at 80, far from overflow in f32.
 fn bent(mean: Tensor<1>, alpha: f64) -> Tensor<1> {
     let power = (mean * -alpha).clamp_max(80.0);
-    (power.exp().neg() + 1.0) * alpha.recip()
+    expm1(power) * -alpha.recip()
 }

@@ -69,12 +69,9 @@ impl KtoLossConfig {
 
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)?;
-        let reason = "must be finite and not negative";
-        let (d, u) = (self.desirable_weight, self.undesirable_weight);
-        Error::check(d >= 0.0 && d.is_finite(), "desirable_weight", reason, d)?;
-        Error::check(u >= 0.0 && u.is_finite(), "undesirable_weight", reason, u)?;
+        super::check_positive("beta", self.beta)?;
+        super::check_weight("desirable_weight", self.desirable_weight)?;
+        super::check_weight("undesirable_weight", self.undesirable_weight)?;
         self.kl.validate()
     }
 

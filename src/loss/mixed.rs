@@ -69,8 +69,10 @@ impl MixedLossConfig {
 /// A weighted sum of losses of the DPO family and the likelihood of the chosen.
 ///
 /// ```text
-/// l = Σ_k w_k·l_k − w·log π(y_w|x) / tokens
+/// l = Σ_k w_k·l_k − w·log π(y_w|x) / T
 /// ```
+///
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
 ///
 /// Named mixtures: [`MixedLossConfig::rpo`], [`MixedLossConfig::mpo`].
 ///

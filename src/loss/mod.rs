@@ -21,7 +21,7 @@
 //! | [`Wpo`](crate::train::Wpo) | losses on pairs | arXiv:2406.11827 |
 //! | [`BetaDpo`](crate::train::BetaDpo) | [`DpoLoss`] | arXiv:2407.08639 |
 //! | [`Moving`](crate::reference::Moving): TR-DPO | whatever has a reference | arXiv:2404.09656 |
-//! | weights of examples and pairs | all but SFT | |
+//! | weights of examples and pairs | all but SFT and losses that sort | |
 //!
 //! Arguments come in one order: policy, reference, labels, kl. Reference and kl leave autodiff inside the loss, so a caller cannot forget it.
 //! The output follows the kind of data, not the loss: [`BinaryOutput`], [`PreferenceOutput`], [`SftOutput`], [`RewardOutput`]. Losses compute
@@ -78,6 +78,12 @@ fn smoothed(z: Tensor<1>, label_smoothing: f64) -> Tensor<1> {
 
 /// Refuses a weight that is negative or not finite.
 fn check_weight(field: &'static str, weight: f64) -> Result<(), Error> {
-    let ok = weight >= 0.0 && weight.is_finite();
+    let ok = weight >= 0.0 && (weight as f32).is_finite();
     Error::check(ok, field, "must be finite and not negative", weight)
+}
+
+/// Refuses a β or margin that is not positive, or that f32 cannot hold.
+fn check_positive(field: &'static str, value: f64) -> Result<(), Error> {
+    let ok = value as f32 > 0.0 && (value as f32).is_finite();
+    Error::check(ok, field, "must be positive and finite", value)
 }

@@ -21,8 +21,7 @@ pub struct OrpoLossConfig {
 impl OrpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)?;
+        super::check_positive("beta", self.beta)?;
         super::check_weight("sft_weight", self.sft_weight)
     }
 
@@ -42,8 +41,10 @@ impl OrpoLossConfig {
 /// ORPO: SFT and preference in one, without a reference model.
 ///
 /// ```text
-/// l = −w·log π(y_w|x) / tokens − β·ln σ(odds(w̄) − odds(l̄))        odds(p) = p − ln(1 − e^p)
+/// l = −w·log π(y_w|x) / T − β·ln σ(odds(w̄) − odds(l̄))        odds(p) = p − ln(1 − e^p)
 /// ```
+///
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
 ///
 /// with w̄ and l̄ the mean log-probabilities of a token. The likelihood is of the completion, given the prompt, as in the paper; TRL counts the
 /// prompt's tokens as well.

@@ -1,5 +1,6 @@
 //! What losses return: one shape for each kind of data, whatever the loss.
 
+use crate::kl::Mismatched;
 use burn::tensor::{Bool, Int, Tensor, assert_shape};
 
 /// Of a loss on single completions with a thumb up or down.
@@ -22,8 +23,8 @@ pub struct BinaryOutput {
     pub margins: Tensor<1>,
     /// log π, summed over the completion, `[batch]`.
     pub log_probs: Tensor<1>,
-    /// Log-ratios of the mismatched pairs that z0 was estimated from, `[pairs]`, where it was estimated for this batch.
-    pub mismatched: Option<Tensor<1>>,
+    /// What z0 was estimated from, where it was estimated for this batch.
+    pub mismatched: Option<Mismatched>,
 }
 
 /// Of a loss on pairs of completions.

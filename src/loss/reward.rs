@@ -71,7 +71,7 @@ impl RewardLoss {
     ///
     /// If there is no pair.
     pub fn forward(&self, rewards: Pair) -> RewardOutput {
-        self.run(rewards, None)
+        self.run(rewards, None, None)
     }
 
     /// As [`forward`](Self::forward), with the margin `[pairs]` by which each chosen should be better, for pairs that say how much.
@@ -80,7 +80,7 @@ impl RewardLoss {
     ///
     /// If the shapes do not agree, or there is no pair.
     pub fn forward_with_margins(&self, rewards: Pair, margins: Tensor<1>) -> RewardOutput {
-        self.run(rewards, Some(margins))
+        self.run(rewards, Some(margins), None)
     }
 
     /// What it was built from.
@@ -88,11 +88,17 @@ impl RewardLoss {
         &self.config
     }
 
-    fn run(&self, rewards: Pair, margins: Option<Tensor<1>>) -> RewardOutput {
+    pub(crate) fn run(
+        &self,
+        rewards: Pair,
+        margins: Option<Tensor<1>>,
+        weights: Option<Tensor<1>>,
+    ) -> RewardOutput {
         let [pairs] = rewards.chosen.dims();
         assert_shape!(rewards.rejected, [pairs]);
         assert!(pairs > 0, "a batch needs at least one pair, got none");
-        let (chosen, rejected) = (upcast(rewards.chosen), upcast(rewards.rejected));
+        let chosen = upcast(rewards.chosen);
+        let rejected = upcast(rewards.rejected).cast(chosen.dtype());
         let mut delta = chosen.clone() - rejected.clone();
         if let Some(margins) = margins {
             assert_shape!(margins, [pairs]);
@@ -102,6 +108,10 @@ impl RewardLoss {
         if self.config.centring > 0.0 {
             let level = chosen.clone() + rejected.clone();
             losses = losses + level.clone() * level * self.config.centring;
+        }
+        if let Some(weights) = weights {
+            assert_shape!(weights, [pairs]);
+            losses = losses * constant_like(weights, &chosen);
         }
         RewardOutput {
             loss: mean(losses.clone()),

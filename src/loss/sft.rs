@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::logprob::{average_log_probs, sequence_log_probs};
 use crate::math::{constant_like, upcast};
 use burn::config::Config;
-use burn::tensor::{Bool, Tensor, assert_shape};
+use burn::tensor::{Bool, FloatDType, Tensor, assert_shape};
 
 /// What a token costs.
 ///
@@ -100,7 +100,7 @@ impl SftLoss {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward).
+    /// As [`forward`](Self::forward), and if `num_tokens` is negative or not finite; less than 1 counts as 1.
     pub fn forward_over(
         &self,
         token_log_probs: Tensor<2>,
@@ -119,7 +119,7 @@ impl SftLoss {
     ///
     /// # Panics
     ///
-    /// If the shapes differ.
+    /// If the shapes differ, or the loss is DFT, which has no labels to smooth.
     pub fn forward_smoothed(
         &self,
         token_log_probs: Tensor<2>,
@@ -164,22 +164,26 @@ impl SftLoss {
         let [batch, seq] = token_log_probs.dims();
         assert_shape!(mask, [batch, seq]);
         let token_log_probs = upcast(token_log_probs);
+        let token_dtype = token_log_probs.dtype();
         let mask = mask.without_autodiff();
         // What is masked may be anything, and must not meet a product: 0·∞ would be NaN.
         let masked = |tokens: Tensor<2>| tokens.mask_fill(mask.clone().bool_not(), 0.0);
         let scores = match (self.config.variant, uniform) {
-            (SftVariant::Dft, _) => {
+            (SftVariant::Dft, Some(_)) => {
+                panic!("DFT has no smoothed labels: call forward")
+            }
+            (SftVariant::Dft, None) => {
                 let tokens = masked(token_log_probs);
                 constant_like(tokens.clone(), &tokens).exp() * tokens
             }
             (SftVariant::Nll { label_smoothing: e }, Some(uniform)) => {
                 assert_shape!(uniform, [batch, seq]);
-                masked(token_log_probs) * (1.0 - e) + masked(upcast(uniform)) * e
+                masked(token_log_probs) * (1.0 - e) + masked(upcast(uniform).cast(token_dtype)) * e
             }
             (SftVariant::Nll { label_smoothing: e }, None) => {
                 assert!(
                     e == 0.0,
-                    "smoothed labels need the whole vocabulary: call forward_smoothed"
+                    "smoothed labels need the whole vocabulary: call forward_smoothed, or train with SmoothedSft"
                 );
                 token_log_probs
             }
@@ -187,11 +191,17 @@ impl SftLoss {
         let num_tokens = mask.clone().int().sum();
         let losses = average_log_probs(scores.clone(), mask.clone()).neg();
         let total = sequence_log_probs(scores, mask).sum().neg();
+        assert!(
+            over.is_none_or(|number| number >= 0.0 && number.is_finite()),
+            "a number of tokens must be finite and not negative, got {over:?}"
+        );
         let loss = match over {
             Some(number) => total * number.max(1.0).recip(),
             None => {
-                let number = num_tokens.clone().clamp_min(1).float();
-                total.clone() * number.cast(total.dtype()).recip()
+                // Not through the device's default float, which may be too short for a count.
+                let number = num_tokens.clone().clamp_min(1);
+                let number = number.cast(FloatDType::from(total.dtype()));
+                total * number.recip()
             }
         };
         SftOutput {

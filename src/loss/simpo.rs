@@ -46,8 +46,7 @@ pub struct SimpoLossConfig {
 impl SimpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)?;
+        super::check_positive("beta", self.beta)?;
         let gamma = self.margin.gamma(self.beta);
         Error::check(gamma.is_finite(), "margin", "must be finite", gamma)?;
         let e = self.label_smoothing;

@@ -20,8 +20,7 @@ pub struct SlicLossConfig {
 impl SlicLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.margin > 0.0 && self.margin.is_finite();
-        Error::check(ok, "margin", "must be positive and finite", self.margin)?;
+        super::check_positive("margin", self.margin)?;
         super::check_weight("sft_weight", self.sft_weight)
     }
 
@@ -41,8 +40,10 @@ impl SlicLossConfig {
 /// SLiC-HF: a hinge between log-probabilities, held in place by the likelihood of the chosen; no reference model.
 ///
 /// ```text
-/// l = max(0, δ − log π(y_w|x) + log π(y_l|x)) − w·log π(y_w|x) / tokens
+/// l = max(0, δ − log π(y_w|x) + log π(y_l|x)) − w·log π(y_w|x) / T
 /// ```
+///
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
 ///
 /// The paper regularises with the likelihood of the SFT target; here that is the chosen completion, as in HALOs.
 ///

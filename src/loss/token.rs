@@ -49,13 +49,13 @@ impl Tokens {
     /// Sums of log π and log π_ref, each token times its weight `[batch, seq]`.
     fn sums(&self, weights: Option<Tensor<2>>) -> (Tensor<1>, Tensor<1>) {
         let sum = |tokens: &Tensor<2>| {
-            let tokens = tokens.clone();
-            let tokens = tokens.mask_fill(self.mask.clone().bool_not(), 0.0);
-            let tokens = match &weights {
-                Some(weights) => tokens * weights.clone(),
-                None => tokens,
+            let Some(weights) = &weights else {
+                return sequence_log_probs(tokens.clone(), self.mask.clone());
             };
-            sequence_log_probs(tokens, self.mask.clone())
+            // A token that counts nothing may be anything: 0·∞ would be NaN.
+            let nothing = weights.clone().equal_elem(0.0);
+            let tokens = tokens.clone().mask_fill(nothing, 0.0) * weights.clone();
+            tokens.sum_dim(1).squeeze_dim::<1>(1)
         };
         (sum(&self.policy), sum(&self.reference))
     }
@@ -65,7 +65,7 @@ impl Tokens {
         let ones = self.ones();
         let position = ones.clone().cumsum(1);
         let after = position.greater(length.unsqueeze_dim::<2>(1).expand(ones.dims()));
-        ones.mask_fill(after, alpha)
+        ones.clone().mask_fill(after, alpha) * ones
     }
 }
 
@@ -180,6 +180,11 @@ impl<L> TokenLevel<L> {
         &self.loss
     }
 
+    /// Whether single tokens are bounded.
+    pub(crate) fn is_bounded(&self) -> bool {
+        self.config.humanline.is_some()
+    }
+
     pub(crate) fn loss_mut(&mut self) -> &mut L {
         &mut self.loss
     }
@@ -194,6 +199,7 @@ impl<L> TokenLevel<L> {
     ///
     /// If there are not as many chosen as rejected.
     pub fn input(&self, chosen: Tokens, rejected: Tokens) -> PreferenceInput {
+        let plain = Pair::new(chosen.sums(None).0, rejected.sums(None).0);
         let (chosen, rejected) = (self.bounded(chosen), self.bounded(rejected));
         let lengths = Pair::new(chosen.lengths(), rejected.lengths());
         let shorter = lengths.chosen.clone().min_pair(lengths.rejected.clone());
@@ -204,7 +210,10 @@ impl<L> TokenLevel<L> {
         };
         let (chosen, rejected) = (sums(chosen), sums(rejected));
         let policy = Pair::new(chosen.0, rejected.0);
-        PreferenceInput::new(policy, Pair::new(chosen.1, rejected.1), lengths)
+        let reference = Pair::new(chosen.1, rejected.1);
+        let mut input = PreferenceInput::new(policy, reference, lengths);
+        input.plain = Some(plain);
+        input
     }
 
     fn bounded(&self, tokens: Tokens) -> Tokens {
@@ -244,12 +253,21 @@ impl TokenLevel<KtoLoss> {
         desirable: Tensor<1, Bool>,
         kl: Tensor<1>,
     ) -> BinaryOutput {
-        let (policy, reference) = self.bounded(completions).sums(None);
+        let (policy, reference) = self.log_probs(completions);
         self.loss.forward(policy, reference, desirable, kl)
     }
 
     /// Sums of log π and of log π_ref of completions, `[batch]` each, with the tokens' bounds: what z0 is estimated from.
+    ///
+    /// # Panics
+    ///
+    /// If `ld_alpha` is not 1: it needs pairs.
     pub fn log_probs(&self, tokens: Tokens) -> (Tensor<1>, Tensor<1>) {
+        assert!(
+            self.config.ld_alpha == 1.0,
+            "ld_alpha compares the lengths of a pair: KTO has none, got {}",
+            self.config.ld_alpha
+        );
         self.bounded(tokens).sums(None)
     }
 }
@@ -271,11 +289,19 @@ impl TokenLevel<KtoLoss> {
 /// # References
 ///
 /// Zhou et al., *WPO: Enhancing RLHF with Weighted Preference Optimization*, arXiv:2406.11827, §3.2.
+///
+/// # Panics
+///
+/// If the shapes do not agree.
 pub fn wpo_weights(
     chosen: (Tensor<2>, Tensor<2>, Tensor<2, Bool>),
     rejected: (Tensor<2>, Tensor<2>, Tensor<2, Bool>),
 ) -> Tensor<1> {
+    let pairs = chosen.0.dims()[0];
     let of = |(log_probs, log_collisions, mask): (Tensor<2>, Tensor<2>, Tensor<2, Bool>)| {
+        let [_, seq] = log_probs.dims();
+        assert_shape!(log_probs, [pairs, seq]);
+        assert_shape!(log_collisions, [pairs, seq]);
         let log_probs = upcast(log_probs.without_autodiff());
         let log_collisions = constant_like(log_collisions, &log_probs);
         crate::logprob::average_log_probs(log_probs - log_collisions, mask.without_autodiff())
@@ -283,12 +309,11 @@ pub fn wpo_weights(
     (of(chosen) + of(rejected)).exp()
 }
 
-/// Share of tokens within the bounds, `[1]`: where it falls, the policy has left the reference behind.
+/// Share of tokens within the bounds, `[1]`, 0 where there is none: where it falls, the policy has left the reference behind.
 pub fn humanline_unclamped(bounds: &Humanline, tokens: &Tokens) -> Tensor<1> {
     let ratio = (tokens.policy.clone() - tokens.reference.clone()).without_autodiff();
     let inside = ratio.clone().clamp(bounds.low, bounds.high).equal(ratio);
     let counted = indicator(inside, &tokens.policy) * tokens.ones();
     let lengths = tokens.lengths();
-    mean(counted.sum_dim(1).squeeze_dim::<1>(1))
-        * mean(lengths).clamp_min(f64::MIN_POSITIVE).recip()
+    mean(counted.sum_dim(1).squeeze_dim::<1>(1)) * mean(lengths).clamp_min(1e-6).recip()
 }

@@ -35,6 +35,7 @@ pub use jinja::JinjaTemplate;
 #[cfg(feature = "llama")]
 pub use llama::{Llama, LlamaConfig};
 
+use crate::logprob::sequence_log_probs;
 use crate::sequence::Sequences;
 use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
@@ -47,11 +48,9 @@ pub trait CausalLm: Module + ModuleDisplay {
     /// `[batch, seq]` to `[batch, seq - 1]`: log p(token t+1 | tokens ≤ t), exactly zero where token t+1 is not a completion token.
     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2>;
 
-    /// Sum over the completion tokens, `[batch]`.
+    /// Sum over the completion tokens, `[batch]`; in f32 at least, whatever the model computes in.
     fn log_probs(&self, sequences: &Sequences) -> Tensor<1> {
-        self.token_log_probs(sequences)
-            .sum_dim(1)
-            .squeeze_dim::<1>(1)
+        sequence_log_probs(self.token_log_probs(sequences), sequences.target_mask())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A model that gives one number to a completion.
 
 use super::CausalLm;
+use crate::math::upcast;
 use crate::sequence::Sequences;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
@@ -36,7 +37,8 @@ impl<M: HiddenStates> RewardModel<M> {
         }
     }
 
-    /// The reward of each sequence, `[batch]`: the head on the hidden state of its last real token.
+    /// The reward of each sequence, `[batch]`: the head on the hidden state of its last real token; of the first, which means nothing, where
+    /// a row has none.
     ///
     /// # Panics
     ///
@@ -49,7 +51,10 @@ impl<M: HiddenStates> RewardModel<M> {
         let last: Tensor<2, Int> = (mask.int().sum_dim(1) - 1).clamp_min(0);
         let index = last.unsqueeze_dim::<3>(2).expand([batch, 1, width]);
         let states = hidden.gather(1, index).reshape([batch, width]);
-        let head = self.head.val().unsqueeze_dim::<2>(0);
-        (states * head).sum_dim(1).squeeze_dim::<1>(1)
+        let states = upcast(states);
+        let head = upcast(self.head.val()).cast(states.dtype());
+        (states * head.unsqueeze_dim::<2>(0))
+            .sum_dim(1)
+            .squeeze_dim::<1>(1)
     }
 }

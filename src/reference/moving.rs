@@ -52,6 +52,8 @@ impl MovingConfig {
 /// | 1 | 512 | hard update |
 /// | 1 | 1 | what HALOs does with [`Humanline`](crate::loss::Humanline), there one step late |
 ///
+/// Make it of the policy itself, before training: the two are matched by their parameters' ids.
+///
 /// The trainer calls [`follow`](Reference::follow) after each step and keeps the reference in checkpoints; in a loop of your own, call it
 /// yourself. Clones share the model.
 ///
@@ -81,6 +83,9 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
         self.frozen().log_probs(policy, sequences)
     }
 
+    /// # Panics
+    ///
+    /// If the policy is another model than the one this was made of.
     fn follow(&self, policy: &M, step: usize) {
         if !step.is_multiple_of(self.config.every) {
             return;
@@ -91,8 +96,18 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
         let mut mix = Mix {
             weights: weights.0,
             mix: self.config.mix,
+            met: 0,
         };
-        *model = Frozen::new(&model.model().clone().map(&mut mix));
+        let mixed = model.model().clone().map(&mut mix);
+        assert!(
+            mix.met > 0,
+            "Moving has to be made of the policy that it follows: no parameter of the reference is one of the policy's"
+        );
+        *model = Frozen::new(&mixed);
+    }
+
+    fn identity(&self) -> String {
+        format!("{:?}", self.config)
     }
 
     #[cfg(feature = "train")]
@@ -114,8 +129,8 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
         };
         let record = burn::store::ModuleRecord::load(&path).map_err(|e| failed(e.to_string()))?;
         let mut model = self.lock();
-        let loaded = model.model().clone().load_record(record);
-        *model = Frozen::new(&loaded);
+        let loaded = model.model().clone().try_load_record(record);
+        *model = Frozen::new(&loaded.map_err(|error| failed(error.to_string()))?);
         Ok(())
     }
 }
@@ -139,6 +154,8 @@ impl ModuleVisitor for Collect {
 struct Mix {
     weights: HashMap<ParamId, Box<dyn Any>>,
     mix: f64,
+    /// Parameters found in both.
+    met: usize,
 }
 
 impl ModuleMapper for Mix {
@@ -147,9 +164,10 @@ impl ModuleMapper for Mix {
         let Some(new) = weight.and_then(|w| w.downcast_ref::<Tensor<D>>()) else {
             return param;
         };
+        self.met += 1;
         let (new, mix) = (new.clone(), self.mix);
         param.map(|old| {
-            let new = new.without_autodiff();
+            let new = new.without_autodiff().cast(old.dtype());
             if mix == 1.0 {
                 return new;
             }

@@ -16,10 +16,18 @@ pub(super) struct Identity {
     config: Value,
     examples: usize,
     fingerprint: u64,
+    loss: String,
+    reference: String,
 }
 
 impl Identity {
-    pub(super) fn new(config: &TrainerConfig, examples: usize, fingerprint: u64) -> Self {
+    /// `loss` and `reference` as they say themselves.
+    pub(super) fn new(
+        config: &TrainerConfig,
+        (examples, fingerprint): (usize, u64),
+        loss: String,
+        reference: String,
+    ) -> Self {
         // How often to look at a run does not change it.
         let config = config.clone().with_evaluate_every(None);
         let config = config.with_checkpoint_every(None);
@@ -27,6 +35,8 @@ impl Identity {
             config: serde_json::from_str(&config.to_string()).unwrap_or_default(),
             examples,
             fingerprint,
+            loss,
+            reference,
         }
     }
 
@@ -38,6 +48,13 @@ impl Identity {
         }
         if self.fingerprint != other.fingerprint {
             return Some("its examples are not those of this run".into());
+        }
+        let texts = [
+            ("loss", &self.loss, &other.loss),
+            ("reference", &self.reference, &other.reference),
+        ];
+        if let Some((name, ours, theirs)) = texts.into_iter().find(|(_, a, b)| a != b) {
+            return Some(format!("its {name} is {theirs}, this run's {ours}"));
         }
         let (ours, theirs) = (self.config.as_object()?, other.config.as_object()?);
         let field = ours.keys().find(|key| ours.get(*key) != theirs.get(*key))?;

@@ -1,9 +1,9 @@
 //! β and λ that follow what training reports.
 
 use super::metrics::Metrics;
-use super::objective::Objective;
+use super::objective::{Objective, restored};
 use crate::error::Error;
-use crate::loss::{BcoLoss, ClassInterval, ClassWeights, DpoLoss, KtoLoss};
+use crate::loss::{BcoLoss, ClassInterval, ClassWeights, DpoLoss, KtoLoss, TokenLevel};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt::Debug;
@@ -19,6 +19,16 @@ pub struct Knobs {
     pub undesirable_weight: f64,
 }
 
+impl Knobs {
+    fn is_valid(self) -> bool {
+        let weight = |w: f64| w >= 0.0 && w.is_finite();
+        self.beta > 0.0
+            && self.beta.is_finite()
+            && weight(self.desirable_weight)
+            && weight(self.undesirable_weight)
+    }
+}
+
 /// A loss with knobs.
 pub trait Tunable {
     /// Where they stand.
@@ -30,6 +40,15 @@ pub trait Tunable {
 
 /// Turns the knobs of a loss after each optimizer step.
 pub trait Controller: Debug {
+    /// Checks its settings; nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// If one is out of its range.
+    fn validate(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Where they should stand, from where they do and what the step reported.
     fn next(&mut self, knobs: Knobs, metrics: &Metrics) -> Knobs;
 
@@ -74,6 +93,16 @@ pub struct BetaToTarget {
 }
 
 impl Controller for BetaToTarget {
+    fn validate(&self) -> Result<(), Error> {
+        let ok = self.target != 0.0 && self.target.is_finite();
+        Error::check(ok, "target", "must be finite and not 0", self.target)?;
+        Error::check(self.gain.is_finite(), "gain", "must be finite", self.gain)?;
+        let (low, high) = self.bounds;
+        let ok = low > 0.0 && low <= high && high.is_finite();
+        let got = format!("{low} to {high}");
+        Error::check(ok, "bounds", "must be positive, finite and in order", got)
+    }
+
     fn next(&mut self, mut knobs: Knobs, metrics: &Metrics) -> Knobs {
         if let Some(value) = metrics.get(self.metric) {
             let off = (value - self.target) / self.target.abs();
@@ -99,13 +128,19 @@ impl WeightsFromCounts {
     pub fn new(interval: ClassInterval, decay: f64) -> Self {
         Self {
             interval,
-            decay: decay.clamp(0.0, 1.0),
+            decay,
             counts: (0.0, 0.0),
         }
     }
 }
 
 impl Controller for WeightsFromCounts {
+    fn validate(&self) -> Result<(), Error> {
+        let ok = (0.0..=1.0).contains(&self.decay);
+        Error::check(ok, "decay", "must be in [0, 1]", self.decay)?;
+        ClassWeights::from_counts(1, 1, self.interval).map(|_| ())
+    }
+
     fn next(&mut self, mut knobs: Knobs, metrics: &Metrics) -> Knobs {
         let seen = |name| metrics.sum(name).map_or(0.0, |(_, count)| count);
         self.counts.0 = self.counts.0 * self.decay + seen("rewards/chosen");
@@ -125,7 +160,7 @@ impl Controller for WeightsFromCounts {
     }
 
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
-        self.counts = Deserialize::deserialize(state).map_err(|error| other(state, error))?;
+        self.counts = restored(state)?;
         Ok(())
     }
 }
@@ -137,8 +172,11 @@ impl Controller for WeightsFromCounts {
 /// use burn_kto::prelude::*;
 /// let beta = BetaToTarget { metric: "kl/raw", target: 2.0, gain: 0.1, bounds: (0.01, 0.5) };
 /// let weights = WeightsFromCounts::new(ClassInterval::ThreeHalves, 0.99);
-/// let kto = Controlled::new(KtoLossConfig::new().init(), vec![Box::new(beta), Box::new(weights)]);
+/// let kto = Controlled::new(KtoLossConfig::new().init(), vec![Box::new(beta), Box::new(weights)])?;
+/// # Ok::<(), Error>(())
 /// ```
+///
+/// Knobs that are not numbers a loss can take are left where they were.
 #[derive(Debug)]
 pub struct Controlled<L> {
     loss: L,
@@ -147,8 +185,13 @@ pub struct Controlled<L> {
 
 impl<L: Tunable> Controlled<L> {
     /// Around a loss.
-    pub fn new(loss: L, controllers: Vec<Box<dyn Controller>>) -> Self {
-        Self { loss, controllers }
+    ///
+    /// # Errors
+    ///
+    /// Of a controller's [`validate`](Controller::validate).
+    pub fn new(loss: L, controllers: Vec<Box<dyn Controller>>) -> Result<Self, Error> {
+        controllers.iter().try_for_each(|c| c.validate())?;
+        Ok(Self { loss, controllers })
     }
 
     /// The loss as it is now.
@@ -189,7 +232,9 @@ impl<M, R, L: Objective<M, R> + Tunable> Objective<M, R> for Controlled<L> {
         let before = self.loss.knobs();
         let controllers = self.controllers.iter_mut();
         let after = controllers.fold(before, |knobs, c| c.next(knobs, metrics));
-        self.loss.turn(after);
+        if after.is_valid() {
+            self.loss.turn(after);
+        }
     }
 
     fn settings(&self) -> Vec<(&'static str, f64)> {
@@ -207,6 +252,10 @@ impl<M, R, L: Objective<M, R> + Tunable> Objective<M, R> for Controlled<L> {
         settings
     }
 
+    fn identity(&self) -> String {
+        format!("{} under {:?}", self.loss.identity(), self.controllers)
+    }
+
     fn state(&self) -> Value {
         json!(State {
             knobs: self.loss.knobs(),
@@ -216,24 +265,20 @@ impl<M, R, L: Objective<M, R> + Tunable> Objective<M, R> for Controlled<L> {
     }
 
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
-        let saved = State::deserialize(state).map_err(|error| other(state, error))?;
+        let saved: State = restored(state)?;
         if saved.controllers.len() != self.controllers.len() {
             let (got, own) = (saved.controllers.len(), self.controllers.len());
-            return Err(other(state, format!("{got} controllers instead of {own}")));
+            return Err(Error::Dataset {
+                message: format!("the state is that of {got} controllers instead of {own}"),
+            });
         }
-        self.loss.restore(&saved.loss)?;
+        // Knobs first: turning them scales what a loss has seen, and what was saved is scaled already.
         self.loss.turn(saved.knobs);
+        self.loss.restore(&saved.loss)?;
         for (controller, state) in self.controllers.iter_mut().zip(&saved.controllers) {
             controller.restore(state)?;
         }
         Ok(())
-    }
-}
-
-fn other(state: &Value, error: impl std::fmt::Display) -> Error {
-    Error::Training {
-        step: 0,
-        message: format!("the state {state} is that of another objective: {error}"),
     }
 }
 
@@ -249,6 +294,16 @@ impl Tunable for KtoLoss {
 
     fn turn(&mut self, knobs: Knobs) {
         self.set(knobs.beta, knobs.desirable_weight, knobs.undesirable_weight);
+    }
+}
+
+impl<L: Tunable> Tunable for TokenLevel<L> {
+    fn knobs(&self) -> Knobs {
+        self.loss().knobs()
+    }
+
+    fn turn(&mut self, knobs: Knobs) {
+        self.loss_mut().turn(knobs);
     }
 }
 
@@ -283,6 +338,7 @@ impl Tunable for BcoLoss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kl::KlSums;
 
     const KNOBS: Knobs = Knobs {
         beta: 0.1,
@@ -300,7 +356,7 @@ mod tests {
         };
         let mut with = |kl: f64, knobs| {
             let mut metrics = Metrics::default();
-            metrics.add("kl/raw", kl, 1.0);
+            metrics.add_spread("kl/raw", KlSums::of(&[kl]));
             controller.next(knobs, &metrics)
         };
         assert!(

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 
 /// What follows from sums under other names.
-const DERIVED: [&str; 4] = ["rewards/margins", "kl/count", "kl/clamped", "kl/std_err"];
+const DERIVED: [&str; 4] = ["rewards/margins", "kl/raw", "kl/count", "kl/std_err"];
 
 /// What a loss returns to the trainer.
 pub trait LossOutput {
@@ -16,6 +16,16 @@ pub trait LossOutput {
 
     /// Sums and counts, `[1]` each and off the graph, of what else is worth reporting. All of one dtype.
     fn sums(&self) -> Vec<(&'static str, Tensor<1>, Tensor<1>)>;
+
+    /// Values `[n]` of which the spread is wanted besides the mean; of the dtype of the sums. None by default.
+    fn spreads(&self) -> Vec<(&'static str, Tensor<1>)> {
+        Vec::new()
+    }
+
+    /// The same where sums over all ranks are known already.
+    fn pooled(&self) -> Option<(&'static str, KlSums)> {
+        None
+    }
 }
 
 impl LossOutput for BinaryOutput {
@@ -41,14 +51,21 @@ impl LossOutput for BinaryOutput {
             named("logps/rejected", of(&self.log_probs, &down)),
             named("kl", of(&self.kl.clone().expand(all.dims()), &all)),
         ];
-        if let Some(ratios) = &self.mismatched {
-            let count = ratios.ones_like().sum().cast(all.dtype());
-            let squares = (ratios.clone() * ratios.clone()).sum();
-            let sum = ratios.clone().sum().cast(all.dtype());
-            sums.push(("kl/raw", sum, count.clone()));
-            sums.push(("kl/squares", squares.cast(all.dtype()), count));
+        if let Some(from) = &self.mismatched {
+            let clamped = from.clamped.clone().cast(all.dtype());
+            sums.push(("kl/clamped", clamped.clone(), clamped.ones_like()));
         }
         sums
+    }
+
+    fn spreads(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let own = self.mismatched.iter().filter(|from| from.pooled.is_none());
+        let own = own.map(|from| from.log_ratios.clone().cast(self.rewards.dtype()));
+        own.map(|ratios| ("kl/raw", ratios)).collect()
+    }
+
+    fn pooled(&self) -> Option<(&'static str, KlSums)> {
+        Some(("kl/raw", self.mismatched.as_ref()?.pooled?))
     }
 }
 
@@ -62,6 +79,11 @@ impl LossOutput for PreferenceOutput {
         sums.push(mean_of("logps/chosen", &self.chosen_log_probs));
         sums.push(mean_of("logps/rejected", &self.rejected_log_probs));
         sums
+    }
+
+    fn spreads(&self) -> Vec<(&'static str, Tensor<1>)> {
+        let margins = self.chosen_rewards.clone() - self.rejected_rewards.clone();
+        vec![("rewards/margins", margins)]
     }
 }
 
@@ -81,12 +103,11 @@ fn mean_of(name: &'static str, values: &Tensor<1>) -> (&'static str, Tensor<1>, 
 
 fn of_pairs(chosen: &Tensor<1>, rejected: &Tensor<1>) -> Vec<(&'static str, Tensor<1>, Tensor<1>)> {
     let margins = chosen.clone() - rejected.clone();
-    let agreement = (margins.clone().sign() + 1.0) * 0.5;
+    let agreement = (margins.sign() + 1.0) * 0.5;
     vec![
         mean_of("rewards/chosen", chosen),
         mean_of("rewards/rejected", rejected),
         mean_of("rewards/accuracies", &agreement),
-        mean_of("rewards/margins_squares", &(margins.clone() * margins)),
     ]
 }
 
@@ -108,7 +129,7 @@ impl LossOutput for SftOutput {
 /// | `loss` | mean over examples, or tokens for SFT |
 /// | `kl` | the reference point z0 |
 /// | `kl/raw`, `kl/std_err`, `kl/count` | mean log-ratio of the mismatched pairs before the clamp, its standard error, and how many they are |
-/// | `kl/clamped` | 1 where the clamp at 0 acts on that mean, else 0 |
+/// | `kl/clamped` | how often the clamp at 0 acted |
 /// | `rewards/chosen`, `rewards/rejected` | mean reward of desirable (chosen) and undesirable (rejected) completions |
 /// | `rewards/margins` | their difference, where both classes are there |
 /// | `rewards/accuracies` | share of examples on the right side of z0, or of pairs in the right order; ties count half |
@@ -116,6 +137,7 @@ impl LossOutput for SftOutput {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     sums: BTreeMap<&'static str, (f64, f64)>,
+    spreads: BTreeMap<&'static str, KlSums>,
 }
 
 impl Metrics {
@@ -134,17 +156,37 @@ impl Metrics {
         for (_, sum, count) in &sums {
             parts.extend([sum.clone(), count.clone()]);
         }
+        let spreads = output.spreads();
+        parts.extend(spreads.iter().map(|(_, values)| values.clone()));
         let values: Vec<f64> = Tensor::cat(parts, 0).into_data().iter::<f64>().collect();
         self.add("loss", values[0] * weight, weight);
-        for ((name, ..), pair) in sums.iter().zip(values[1..].chunks(2)) {
+        let (pairs, mut rest) = values[1..].split_at(2 * sums.len());
+        for ((name, ..), pair) in sums.iter().zip(pairs.chunks(2)) {
             self.add(name, pair[0], pair[1]);
         }
+        for (name, values) in &spreads {
+            let (these, others) = rest.split_at(values.dims()[0]);
+            self.add_spread(name, KlSums::of(these));
+            rest = others;
+        }
+        if let Some((name, sums)) = output.pooled() {
+            self.add_spread(name, sums);
+        }
+    }
+
+    /// Adds sums with squares, of which the mean is reported under this name unless it is known otherwise.
+    pub fn add_spread(&mut self, name: &'static str, sums: KlSums) {
+        let spread = self.spreads.entry(name).or_default();
+        *spread = *spread + sums;
     }
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Metrics) {
         for (name, (sum, count)) in &other.sums {
             self.add(name, *sum, *count);
+        }
+        for (name, sums) in &other.spreads {
+            self.add_spread(name, *sums);
         }
     }
 
@@ -154,9 +196,9 @@ impl Metrics {
             return Some(self.get("rewards/chosen")? - self.get("rewards/rejected")?);
         }
         match name {
-            "kl/count" => return Some(self.sum("kl/raw")?.1),
-            "kl/clamped" => return Some(f64::from(u8::from(self.get("kl/raw")? < 0.0))),
-            "kl/std_err" => return self.pairs()?.estimate(false)?.standard_error,
+            "kl/raw" => return Some(self.spread("kl/raw")?.estimate(false)?.raw),
+            "kl/count" => return Some(self.spread("kl/raw")?.count),
+            "kl/std_err" => return self.spread("kl/raw")?.estimate(false)?.standard_error,
             _ => {}
         }
         let (sum, count) = self.sum(name)?;
@@ -168,21 +210,15 @@ impl Metrics {
         self.sums.get(name).copied()
     }
 
-    /// The mismatched pairs.
-    fn pairs(&self) -> Option<KlSums> {
-        let ((sum, count), (squares, _)) = (self.sum("kl/raw")?, self.sum("kl/squares")?);
-        Some(KlSums {
-            sum,
-            squares,
-            count,
-        })
+    /// Sum, squares and count, of `kl/raw` and of the `rewards/margins` of pairs.
+    pub fn spread(&self, name: &str) -> Option<KlSums> {
+        self.spreads.get(name).copied()
     }
 
     /// All means by name, those that follow from others included.
     pub fn means(&self) -> BTreeMap<&'static str, f64> {
         let names = self.sums.keys().copied().chain(DERIVED);
         names
-            .filter(|name| !name.ends_with("squares"))
             .filter_map(|name| Some((name, self.get(name)?)))
             .collect()
     }

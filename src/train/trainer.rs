@@ -134,7 +134,14 @@ impl Trainer {
         let mut optimizer = Optimizer::new(&self.config.optimizer, &policy);
         let mut step = 0;
         let checkpoint = self.output.as_deref().map(Checkpoint::new);
-        let identity = Identity::new(&self.config, train.len(), batcher.fingerprint(train));
+        // Whatever ends the run takes the flag back.
+        let _lowered = Lowered(&self.stop);
+        let identity = Identity::new(
+            &self.config,
+            (train.len(), batcher.fingerprint(train)),
+            objective.identity(),
+            reference.identity(),
+        );
         let mut evaluation_due = true;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| self.resume)
             && let Some(resumed) = checkpoint.load(&identity, policy.clone(), &self.config)?
@@ -143,7 +150,11 @@ impl Trainer {
             optimizer = resumed.optimizer;
             step = resumed.step;
             evaluation_due = resumed.evaluation_due;
-            objective.restore(&resumed.objective)?;
+            let restored = objective.restore(&resumed.objective);
+            restored.map_err(|error| Error::Checkpoint {
+                path: resumed.folder.clone(),
+                message: error.to_string(),
+            })?;
             reference.load(&resumed.folder)?;
         }
         if num_trainable(&policy) == 0 {
@@ -202,6 +213,8 @@ impl Trainer {
             let size = self.config.micro_batch_size;
             let window = batcher.window(train, &order.1[start..end], size, &mut rng, &device)?;
             let rate = self.config.learning_rate_at(step, total);
+            // As this step has them: observing it may turn some.
+            let settings = objective.settings();
             let (policy, report) = train_step(
                 objective,
                 run.policy,
@@ -224,7 +237,7 @@ impl Trainer {
                     ("grad_norm", report.grad_norm),
                     ("tokens_per_second", speed),
                 ];
-                fields.extend(objective.settings());
+                fields.extend(settings);
                 journal.write(&fields, "", &report.metrics)?;
             }
             run.last = Some(report);
@@ -250,9 +263,6 @@ impl Trainer {
             if run.interrupted {
                 break;
             }
-        }
-        if run.interrupted {
-            self.stop.store(false, Ordering::Relaxed);
         }
         display.finish();
         Ok(run)
@@ -285,7 +295,13 @@ impl Trainer {
             // The same pairs at every evaluation, and other ones than in training.
             let mut rng = step_rng(!self.config.seed, k as u64);
             let size = self.config.micro_batch_size;
-            let mut window = batcher.window(examples, indices, size, &mut rng, device)?;
+            let window = batcher.window(examples, indices, size, &mut rng, device);
+            let mut window = window.map_err(|error| match error {
+                Error::Dataset { message } => Error::Dataset {
+                    message: format!("held-out examples: {message}"),
+                },
+                other => other,
+            })?;
             objective.prepare(&policy, reference, &mut window);
             for batch in window {
                 let weight = objective.weight(&batch);
@@ -301,6 +317,15 @@ impl Trainer {
         let path = folder.join("trainer.json");
         fs::write(&path, self.config.to_string()).map_err(Error::io("write", &path))?;
         Journal::open(folder, step)
+    }
+}
+
+/// Lowers the flag when the run is over, also by an error.
+struct Lowered<'a>(&'a AtomicBool);
+
+impl Drop for Lowered<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

@@ -252,7 +252,12 @@ fn beta_dpo_has_the_gradient_of_dpo_at_its_beta() {
     let mut metrics = Metrics::default();
     metrics.add("rewards/chosen", 0.2, 2.0);
     metrics.add("rewards/rejected", 0.0, 2.0);
-    metrics.add("rewards/margins_squares", 0.03, 2.0);
+    // Rewards' margins 0.1·(1 ± 1/√2).
+    let off = 0.5_f64.sqrt();
+    metrics.add_spread(
+        "rewards/margins",
+        KlSums::of(&[0.1 * (1.0 + off), 0.1 * (1.0 - off)]),
+    );
     Objective::<Llama, ReferenceFree>::observe(&mut loss, &metrics);
     // Log-ratios 0.7, −1.7 against 0.7, −1.9: margins 0 and 0.2, of mean 0.1. M0 = 0.9·1 + 0.1·0.1 = 0.91.
     let beta = 0.1 * (1.0 + 0.6 * (0.1 - 0.91));
@@ -353,7 +358,8 @@ fn modifiers_of_tokens_follow_differences() {
                 loss.forward(chosen, tokens(&x, 3, -1.3, short)).loss
             });
         }
-        let kto = config.init(kto());
+        // What compares lengths needs pairs.
+        let kto = config.with_ld_alpha(1.0).init(kto());
         let up = Tensor::<1, Bool>::from_data([true, false], &device());
         check(&format!("kto {bounds:?}"), &TOKENS[..5], |x| {
             kto.forward(tokens(&x, 0, -1.3, long), up.clone(), vector(&[0.2]))

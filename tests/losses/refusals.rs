@@ -185,6 +185,12 @@ fn bad_configurations_are_refused_by_name() {
     let of = |result: Result<(), burn_kto::Error>| result.unwrap_err().to_string();
     let wrong = [
         of(DpoLossConfig::new().with_chosen_penalty(-1.0).validate()),
+        of(DpoLossConfig::new()
+            .with_chosen_penalty(1.0)
+            .with_variant(DpoVariant::ApoDown)
+            .validate()),
+        of(DpoLossConfig::new().with_beta(1e-60).validate()),
+        of(KtoLossConfig::new().with_beta(1e300).validate()),
         of(SimpoLossConfig::new().with_beta(0.0).validate()),
         of(SimpoLossConfig::new().with_label_smoothing(0.5).validate()),
         of(SimpoLossConfig::new()
@@ -223,4 +229,66 @@ fn bad_configurations_are_refused_by_name() {
     for text in wrong {
         assert!(text.contains("must ") && text.contains("got "), "{text}");
     }
+}
+
+#[test]
+fn modifiers_refuse_what_they_would_ignore() {
+    let tokens = || {
+        let mask = Tensor::<2, Bool>::from_data([[true]], &device());
+        Tokens::new(tensor(&[-1.0], [1, 1]), tensor(&[-1.0], [1, 1]), mask)
+    };
+    let ld = TokenLevelConfig::new().with_ld_alpha(0.5);
+    let text = panic_of(|| drop(ld.init(kto(0.1, 1.0, 1.0)).log_probs(tokens())));
+    assert!(text.contains("compares the lengths of a pair"), "{text}");
+    let aot = DpoVariant::Aot {
+        label_smoothing: 0.0,
+    };
+    let aot = DpoLossConfig::new().with_variant(aot).init();
+    let text = panic_of(|| {
+        BetaDpoConfig::new().init(aot);
+    });
+    assert!(text.contains("sort a batch"), "{text}");
+    let text = panic_of(|| {
+        let dft = SftLossConfig::new().with_variant(SftVariant::Dft).init();
+        let mask = Tensor::<2, Bool>::from_data([[true]], &device());
+        drop(dft.forward_smoothed(tensor(&[-1.0], [1, 1]), tensor(&[-2.0], [1, 1]), mask));
+    });
+    assert!(text.contains("no smoothed labels"), "{text}");
+    for number in [f64::NAN, -5.0] {
+        let text = panic_of(|| {
+            let mask = Tensor::<2, Bool>::from_data([[true]], &device());
+            let sft = SftLossConfig::new().init();
+            drop(sft.forward_over(tensor(&[-1.0], [1, 1]), mask, number));
+        });
+        assert!(text.contains("number of tokens"), "{text}");
+    }
+    let text = panic_of(|| {
+        density_ratio_weight(f64::NAN, (0.5, 10.0));
+    });
+    assert!(text.contains("must be in [0, 1]"), "{text}");
+    let bad = BetaToTarget {
+        metric: "kl/raw",
+        target: 0.0,
+        gain: 0.1,
+        bounds: (0.1, 1.0),
+    };
+    assert!(Controlled::new(kto(0.1, 1.0, 1.0), vec![Box::new(bad.clone())]).is_err());
+    let bad = BetaToTarget {
+        target: 1.0,
+        bounds: (-1.0, 0.5),
+        ..bad
+    };
+    assert!(Controlled::new(kto(0.1, 1.0, 1.0), vec![Box::new(bad)]).is_err());
+    let bad = WeightsFromCounts::new(ClassInterval::FourThirds, f64::NAN);
+    assert!(Controlled::new(kto(0.1, 1.0, 1.0), vec![Box::new(bad)]).is_err());
+    let shapes = |rows: usize| {
+        let mask = Tensor::<2, Bool>::full([rows, 2], true, &device());
+        (
+            tensor(&vec![-1.0; 2 * rows], [rows, 2]),
+            tensor(&vec![-1.0; 2 * rows], [rows, 2]),
+            mask,
+        )
+    };
+    let text = panic_of(|| drop(wpo_weights(shapes(2), shapes(1))));
+    assert!(text.contains('2') && text.contains('1'), "{text}");
 }

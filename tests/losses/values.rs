@@ -259,21 +259,92 @@ fn everything_is_known_at_step_zero() {
 }
 
 #[test]
-fn alphapo_becomes_simpo() {
-    let policy = || Pair::new(vector(&[-3.0, -9.0]), vector(&[-5.0, -4.0]));
-    let lengths = || Pair::new(vector(&[2.0, 4.0]), vector(&[3.0, 2.0]));
+fn alphapo_becomes_simpo_and_alpha_divergence_becomes_reverse_kl_in_f32_too() {
+    let f32 = |values: [f64; 2]| vector(&values).cast(FloatDType::F32);
+    let policy = || Pair::new(f32([-3.0, -9.0]), f32([-5.0, -4.0]));
+    let reference = || Pair::new(f32([-4.0, -7.0]), f32([-3.5, -6.0]));
+    let lengths = || Pair::new(f32([2.0, 4.0]), f32([3.0, 2.0]));
     let simpo = SimpoLossConfig::new().with_margin(SimpoMargin::Gamma { gamma: 0.7 });
-    let expected = values(simpo.init().forward(policy(), lengths()).losses);
-    let variant = CpoVariant::AlphaPo {
-        alpha: 1e-7,
-        gamma: 0.7,
+    let simpo = values(simpo.init().forward(policy(), lengths()).losses);
+    let dpo = values(
+        DpoLossConfig::new()
+            .init()
+            .forward(policy(), reference())
+            .losses,
+    );
+    for alpha in [1e-4, 1e-5, 1e-6, 1e-7, 1e-8, -1e-6, 1e-12] {
+        let variant = CpoVariant::AlphaPo { alpha, gamma: 0.7 };
+        let config = CpoLossConfig::new().with_beta(2.0).with_variant(variant);
+        let got = config
+            .with_sft_weight(0.0)
+            .init()
+            .forward(policy(), lengths());
+        let off = difference("alphapo", &values(got.losses), &simpo, 0.0);
+        assert!(off < 1e-3 * (alpha.abs() / 1e-4) + 2e-6, "{alpha}: {off}");
+        let divergence = FDivergence::AlphaDivergence { alpha: 1.0 - alpha };
+        let config = DpoLossConfig::new().with_f_divergence(divergence);
+        let got = config.init().forward(policy(), reference());
+        let off = difference("alpha", &values(got.losses), &dpo, 0.0);
+        assert!(off < 1e-3 * (alpha.abs() / 1e-4) + 2e-6, "{alpha}: {off}");
+    }
+}
+
+#[test]
+fn pairs_of_mixed_floats_meet() {
+    let single = |values: &[f64]| vector(values).cast(FloatDType::F32);
+    let dpo = DpoLossConfig::new().init();
+    let policy = Pair::new(vector(&[-3.0]), single(&[-5.0]));
+    let reference = Pair::new(single(&[-4.0]), vector(&[-4.5]));
+    let out = dpo.forward(policy, reference);
+    assert_eq!(out.loss.dtype(), DType::F64);
+    // Log-ratios 1 and −0.5.
+    assert!((values(out.loss)[0] - (-0.15_f64).exp().ln_1p()).abs() < 1e-12);
+}
+
+#[test]
+fn modifiers_leave_the_likelihood_alone() {
+    // RPO under LD-DPO with α = 0 and tight bounds: the preference sees one token, the likelihood all three.
+    let mask = |n: usize| Tensor::<2, Bool>::full([1, n], true, &device());
+    let policy = leaf(&[-1.0, -2.0, -3.0], [1, 3]);
+    let chosen = Tokens::new(policy.clone(), tensor(&[-1.0; 3], [1, 3]), mask(3));
+    let rejected = Tokens::new(tensor(&[-2.0], [1, 1]), tensor(&[-2.0], [1, 1]), mask(1));
+    let bounds = Humanline::new().with_low(-0.5).with_high(0.5);
+    let config = TokenLevelConfig::new()
+        .with_ld_alpha(0.0)
+        .with_humanline(Some(bounds));
+    let out = config
+        .init(MixedLossConfig::rpo(0.1, 1.0).init())
+        .forward(chosen, rejected);
+    let ln2 = std::f64::consts::LN_2;
+    assert!(
+        (values(out.loss.clone())[0] - ln2 - 2.0).abs() < 1e-12,
+        "6 / 3 tokens"
+    );
+    assert_eq!(values(out.chosen_log_probs), [-6.0]);
+    let grad = values(policy.grad(&out.loss.backward()).unwrap());
+    for (got, expected) in grad.iter().zip([-1.0 / 3.0 - 0.05, -1.0 / 3.0, -1.0 / 3.0]) {
+        assert!((got - expected).abs() < 1e-12, "{grad:?}");
+    }
+}
+
+#[test]
+fn a_pair_with_an_infinite_margin_shows() {
+    let input = || {
+        let reference = Pair::new(vector(&[f64::NEG_INFINITY, -1.0]), vector(&[-1.0, -1.0]));
+        let policy = Pair::new(vector(&[-1.0, -1.0]), vector(&[-2.0, -2.0]));
+        PreferenceInput::new(
+            policy.clone(),
+            reference,
+            Pair::new(vector(&[1.0; 2]), vector(&[1.0; 2])),
+        )
     };
-    let alpha = CpoLossConfig::new()
-        .with_beta(2.0)
-        .with_variant(variant)
-        .with_sft_weight(0.0);
-    let got = values(alpha.init().forward(policy(), lengths()).losses);
-    assert!(difference("alphapo", &got, &expected, 0.0) < 1e-5);
+    let dpo = || DpoLossConfig::new().init();
+    let plain = values(dpo().compute(input()).losses);
+    let beta = values(BetaDpoConfig::new().init(dpo()).compute(input()).losses);
+    assert_eq!(
+        beta, plain,
+        "no pair is taken for an outlier, no β made of infinity"
+    );
 }
 
 #[test]

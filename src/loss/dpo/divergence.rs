@@ -1,12 +1,15 @@
 //! Divergences from the reference.
 
+use crate::math::expm1;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_sigmoid;
 
 /// How a log-ratio r becomes a score s(r) (f-DPO, arXiv:2309.16240).
 ///
-/// The constants cancel in differences, but not where lengths divide.
+/// The constants cancel in differences, but not where lengths divide or a score stands alone ([`Ipo`](super::DpoVariant::Ipo),
+/// [`SigmoidNorm`](super::DpoVariant::SigmoidNorm), [`NcaPair`](super::DpoVariant::NcaPair), [`BcoPair`](super::DpoVariant::BcoPair),
+/// [`SppoHard`](super::DpoVariant::SppoHard)). Exponents are cut at 80, at 40 where the score is squared: a log-ratio beyond has no slope.
 #[derive(Config, Debug, PartialEq)]
 #[allow(missing_docs)] // fields are said in their variant
 pub enum FDivergence {
@@ -30,12 +33,12 @@ impl FDivergence {
     pub(super) fn score(&self, log_ratio: Tensor<1>, max_exponent: f64) -> Tensor<1> {
         match *self {
             Self::ReverseKl => log_ratio,
-            Self::ForwardKl => log_ratio.neg().clamp_max(max_exponent).exp().neg() + 1.0,
+            Self::ForwardKl => expm1(log_ratio.neg().clamp_max(max_exponent)).neg(),
             Self::JsDivergence => log_sigmoid(log_ratio) + std::f64::consts::LN_2,
             Self::AlphaDivergence { alpha } if (alpha - 1.0).abs() < 1e-12 => log_ratio,
             Self::AlphaDivergence { alpha } => {
                 let power = (log_ratio * (alpha - 1.0)).clamp_max(max_exponent);
-                (power.exp() - 1.0) * (alpha - 1.0).recip()
+                expm1(power) * (alpha - 1.0).recip()
             }
         }
     }

@@ -28,7 +28,7 @@ pub struct DpoLossConfig {
     /// log-ratios and accept reverse KL only.
     #[config(default = "FDivergence::ReverseKl")]
     pub f_divergence: FDivergence,
-    /// DPOP's λ, with any variant: where the chosen completion has become less likely than under the reference, its log-ratio c counts
+    /// DPOP's λ, with any variant but [`DpoVariant::ApoDown`] and [`DpoVariant::NcaPair`], which push the chosen down as well: where the chosen completion has become less likely than under the reference, its log-ratio c counts
     /// (1 + λ) times, so that it cannot be paid with. Not negative; 0 is off, the paper uses 5 to 500 (Smaug, arXiv:2402.13228, Eq. 3;
     /// others add the penalty outside of the logarithm instead).
     #[config(default = 0.0)]
@@ -38,11 +38,8 @@ pub struct DpoLossConfig {
 impl DpoLossConfig {
     /// Checks the ranges and that variant and divergence go together.
     pub fn validate(&self) -> Result<(), Error> {
-        let ok = self.beta > 0.0 && self.beta.is_finite();
-        Error::check(ok, "beta", "must be positive and finite", self.beta)?;
-        let ok = self.chosen_penalty >= 0.0 && self.chosen_penalty.is_finite();
-        let reason = "must be finite and not negative";
-        Error::check(ok, "chosen_penalty", reason, self.chosen_penalty)?;
+        super::check_positive("beta", self.beta)?;
+        super::check_weight("chosen_penalty", self.chosen_penalty)?;
         match self.variant {
             DpoVariant::ExoPair { label_smoothing: e } => {
                 let reason = "must be in (0, 0.5)";
@@ -63,6 +60,10 @@ impl DpoLossConfig {
         if let FDivergence::AlphaDivergence { alpha } = self.f_divergence {
             Error::check(alpha.is_finite(), "alpha", "must be finite", alpha)?;
         }
+        let pushes = matches!(self.variant, DpoVariant::ApoDown | DpoVariant::NcaPair);
+        let ok = !pushes || self.chosen_penalty == 0.0;
+        let reason = "must be 0 with ApoDown and NcaPair";
+        Error::check(ok, "chosen_penalty", reason, self.chosen_penalty)?;
         let plain = matches!(
             self.variant,
             DpoVariant::Aot { .. } | DpoVariant::AotUnpaired { .. } | DpoVariant::ApoZero
@@ -161,12 +162,8 @@ impl DpoLoss {
 
     /// Of [checked](PreferenceInput::checked) input, each pair's, before weights.
     pub(super) fn losses(&self, input: &PreferenceInput) -> Tensor<1> {
-        let sorts = matches!(
-            self.config.variant,
-            DpoVariant::Aot { .. } | DpoVariant::AotUnpaired { .. }
-        );
         assert!(
-            !sorts || input.weights.is_none(),
+            !self.config.variant.sorts() || input.weights.is_none(),
             "Aot and AotUnpaired sort a batch: its pairs cannot have weights"
         );
         let beta = self.config.beta;

@@ -55,3 +55,10 @@ pub enum DpoVariant {
     /// The original on means over tokens.
     SigmoidNorm,
 }
+
+impl DpoVariant {
+    /// Whether it sorts a batch, so that no loss belongs to one pair.
+    pub(crate) fn sorts(&self) -> bool {
+        matches!(self, Self::Aot { .. } | Self::AotUnpaired { .. })
+    }
+}

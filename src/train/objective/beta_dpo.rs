@@ -52,9 +52,13 @@ impl BetaDpoConfig {
     ///
     /// # Panics
     ///
-    /// With the text of [`validate`](Self::validate).
+    /// With the text of [`validate`](Self::validate); or if the loss sorts a batch (`Aot`, `AotUnpaired`), so that no pair can be left out.
     pub fn init(&self, loss: DpoLoss) -> BetaDpo {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            !loss.config().variant.sorts(),
+            "Aot and AotUnpaired sort a batch: β-DPO cannot leave pairs out of it"
+        );
         BetaDpo {
             config: self.clone(),
             loss,
@@ -99,7 +103,12 @@ impl BetaDpo {
     ///
     /// If the shapes do not agree, or there is no pair.
     pub fn compute(&self, input: PreferenceInput) -> PreferenceOutput {
+        let input = input.checked();
         let margins = margins(&input);
+        if margins.iter().any(|margin| !margin.is_finite()) {
+            // No statistics of these; the loss shows what is wrong.
+            return self.loss.compute(input);
+        }
         let (mean, deviation) = self.moved(&margins);
         let kept = self.choose(&margins, mean, deviation);
         let of_kept = kept.iter().map(|&i| margins[i]).sum::<f64>() / kept.len() as f64;
@@ -112,10 +121,10 @@ impl BetaDpo {
         }
         let shape = [weights.len()];
         let like = input.policy.chosen.clone().without_autodiff();
-        let weights = Tensor::<1>::from_data(TensorData::new(weights, shape), &like.device());
-        let weights = weights.cast(crate::math::upcast(like).dtype());
+        let weights = TensorData::new(weights, shape);
+        let weights = Tensor::<1>::from_data(weights, (&like.device(), like.dtype()));
         let weights = match &input.weights {
-            Some(given) => given.clone().cast(weights.dtype()) * weights,
+            Some(given) => given.clone() * weights,
             None => weights,
         };
         let mut output = self
@@ -150,7 +159,11 @@ impl BetaDpo {
         let number = (margins.len() as f64 * self.config.keep + 1e-9)
             .floor()
             .max(1.0) as usize;
-        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        // Of the margins as well, so that the micro-batches of a step do not all draw the same rows.
+        let bits = margins.iter().fold(self.config.seed, |seed, margin| {
+            seed.rotate_left(7) ^ margin.to_bits()
+        });
+        let mut rng = ChaCha8Rng::seed_from_u64(bits);
         rng.set_stream(self.state.step);
         // The smallest of exponential times at these rates are a draw without replacement; as logarithms, since rates underflow.
         let mut times: Vec<(f64, usize)> = margins
@@ -201,23 +214,30 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BetaDpo {
     }
 
     fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.chosen.dims()[0] as f64
+        batch.pairs() as f64
     }
 
     fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.chosen.num_tokens() + batch.rejected.num_tokens()
+        batch.num_tokens()
     }
 
     fn observe(&mut self, metrics: &Metrics) {
         self.state.step += 1;
         let beta = self.loss.config().beta;
-        if let (Some(margin), Some((squares, n))) = (
-            metrics.get("rewards/margins"),
-            metrics.sum("rewards/margins_squares"),
-        ) {
-            let variance = (squares - n * margin * margin).max(0.0) / (n - 1.0).max(1.0);
-            self.state.margin = Some(self.mix((margin / beta, variance.sqrt() / beta)));
+        let margins = metrics.spread("rewards/margins");
+        if let Some((margins, mean)) = margins.and_then(|m| Some((m, m.estimate(false)?))) {
+            let deviation = mean.standard_error.unwrap_or(0.0) * margins.count.sqrt();
+            self.state.margin = Some(self.mix((mean.raw / beta, deviation / beta)));
         }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, f64)> {
+        let (mean, deviation) = self.state.margin.unwrap_or_default();
+        vec![("beta_dpo/margin", mean), ("beta_dpo/deviation", deviation)]
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 
     fn state(&self) -> Value {

@@ -8,7 +8,7 @@ use crate::model::CausalLm;
 use crate::reference::{Reference, TokenReference};
 use crate::sequence::Sequences;
 use crate::train::metrics::Metrics;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use serde_json::Value;
 
 impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
@@ -40,6 +40,10 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         batch.completions.num_tokens()
     }
 
+    fn identity(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn observe(&mut self, metrics: &Metrics) {
         if let Some(raw) = metrics.get("kl/raw") {
             self.estimator_mut().observe(raw);
@@ -68,6 +72,10 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
         let batch = ready(loss.estimator(), R::FREE, batch, |mismatched| {
             self.log_probs(frozen_tokens(policy, reference, mismatched))
         });
+        assert!(
+            !R::FREE,
+            "bounds on log-ratios need a reference: without one they bound the log-probabilities themselves"
+        );
         let completions = tokens(policy, policy, reference, &batch.completions);
         let (of_policy, of_reference) = self.log_probs(completions);
         finish(loss, batch, of_policy, of_reference)
@@ -85,6 +93,10 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
 
     fn tokens(&self, batch: &BinaryBatch) -> usize {
         Objective::<M, R>::tokens(self.loss(), batch)
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 
     fn observe(&mut self, metrics: &Metrics) {
@@ -123,6 +135,10 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BcoLoss {
         batch.completions.num_tokens()
     }
 
+    fn identity(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn observe(&mut self, metrics: &Metrics) {
         let of = |name| metrics.sum(name).unwrap_or_default();
         self.observe(RewardsSeen {
@@ -149,7 +165,7 @@ fn finish(
 ) -> BinaryOutput {
     let kl = batch.kl.expect("ready sets it");
     let mut output = loss.run(policy, reference, batch.desirable, kl, batch.weights);
-    output.mismatched = batch.mismatched_log_ratios;
+    output.mismatched = batch.kl_from;
     output
 }
 
@@ -220,9 +236,13 @@ fn estimate(
     log_probs: impl Fn(&Sequences) -> (Tensor<1>, Tensor<1>),
 ) {
     if let KlScope::Fixed { value } = estimator.config().scope {
+        assert!(
+            !free,
+            "a fixed z0 needs a reference: without one r is log π itself, and only its mean over mismatched pairs is a point to compare it with"
+        );
         for batch in window {
             let device = batch.completions.tokens.device().inner();
-            batch.kl = Some(Tensor::full([1], value, &device));
+            batch.kl = Some(Tensor::full([1], value, (&device, DType::F32)));
         }
         return;
     }
@@ -232,18 +252,15 @@ fn estimate(
         policy.push(of_policy);
         reference.push(of_reference);
     }
-    let policy = Tensor::cat(policy, 0).without_autodiff();
-    let reference = Tensor::cat(reference, 0).cast(policy.dtype());
-    let kl = if free {
-        estimator
-            .unclamped()
-            .estimate(policy.clone(), reference.clone())
+    let (policy, reference) = (Tensor::cat(policy, 0), Tensor::cat(reference, 0));
+    let (kl, from) = if free {
+        estimator.unclamped().estimate_from(policy, reference)
     } else {
-        estimator.estimate(policy.clone(), reference.clone())
+        estimator.estimate_from(policy, reference)
     };
     for batch in &mut *window {
         batch.kl = Some(kl.clone());
     }
     // Reported once a step, so that what is pooled from it counts each pair once.
-    window[0].mismatched_log_ratios = Some(policy - reference);
+    window[0].kl_from = Some(from);
 }

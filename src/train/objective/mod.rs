@@ -28,7 +28,7 @@ use serde_json::Value;
 /// | [`SftLoss`](crate::loss::SftLoss), [`SmoothedSft`] | completions | |
 ///
 /// Some objectives carry something from step to step: a running mean, a moving β. Evaluating never changes it;
-/// [`observe`](Self::observe) does, after a step.
+/// [`observe`](Self::observe) does, after a step. A second run with the same object goes on from there: build a new one for a new run.
 pub trait Objective<M, R> {
     /// What one pass works on.
     type Batch;
@@ -67,6 +67,11 @@ pub trait Objective<M, R> {
         Vec::new()
     }
 
+    /// Which loss it is and how it is set, before training: a run is continued with the same only. Empty by default, which says nothing.
+    fn identity(&self) -> String {
+        String::new()
+    }
+
     /// What it carries from step to step, for a checkpoint; null by default.
     fn state(&self) -> Value {
         Value::Null
@@ -83,15 +88,16 @@ pub trait Objective<M, R> {
 }
 
 /// A state read back; null for an objective without one.
-fn restored<S: serde::de::DeserializeOwned>(state: &Value) -> Result<S, Error> {
-    S::deserialize(state).map_err(|error| Error::Training {
-        step: 0,
-        message: format!("the objective's state {state} is that of another objective: {error}"),
+pub(in crate::train) fn restored<S: serde::de::DeserializeOwned>(
+    state: &Value,
+) -> Result<S, Error> {
+    S::deserialize(state).map_err(|error| Error::Dataset {
+        message: format!("the state {state} is that of another objective: {error}"),
     })
 }
 
 /// As JSON.
-fn saved(state: impl serde::Serialize) -> Value {
+pub(super) fn saved(state: impl serde::Serialize) -> Value {
     // Numbers and options of them always have a JSON form.
     serde_json::to_value(state).unwrap_or(Value::Null)
 }

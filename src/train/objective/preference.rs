@@ -6,7 +6,7 @@ use crate::loss::{Pair, PreferenceInput, PreferenceLoss, PreferenceOutput, Token
 use crate::model::CausalLm;
 use crate::reference::{Reference, TokenReference};
 use crate::sequence::Sequences;
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 
 impl<M: CausalLm, R: Reference<M>, L: PreferenceLoss> Objective<M, R> for L {
     type Batch = PreferenceBatch;
@@ -21,11 +21,15 @@ impl<M: CausalLm, R: Reference<M>, L: PreferenceLoss> Objective<M, R> for L {
     }
 
     fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.chosen.dims()[0] as f64
+        batch.pairs() as f64
     }
 
     fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.chosen.num_tokens() + batch.rejected.num_tokens()
+        batch.num_tokens()
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 }
 
@@ -34,12 +38,19 @@ impl<M: CausalLm, R: TokenReference<M>, L: PreferenceLoss> Objective<M, R> for T
     type Output = PreferenceOutput;
 
     fn evaluate(&self, policy: &M, reference: &R, batch: PreferenceBatch) -> PreferenceOutput {
+        assert!(
+            !R::FREE || !self.is_bounded(),
+            "bounds on log-ratios need a reference: without one they bound the log-probabilities themselves"
+        );
         let tokens = |sequences: &Sequences| {
-            Tokens::new(
-                policy.token_log_probs(sequences),
-                reference.token_log_probs(policy, sequences),
-                sequences.target_mask(),
-            )
+            let of_policy = policy.token_log_probs(sequences);
+            // Bounds are on log-ratios, so they need a reference even where the loss does not.
+            let of_reference = if L::REFERENCE || self.is_bounded() {
+                reference.token_log_probs(policy, sequences)
+            } else {
+                of_policy.zeros_like().without_autodiff()
+            };
+            Tokens::new(of_policy, of_reference, sequences.target_mask())
         };
         let input = self.input(tokens(&batch.chosen), tokens(&batch.rejected));
         let input = input.with_weights(batch.weights);
@@ -52,11 +63,15 @@ impl<M: CausalLm, R: TokenReference<M>, L: PreferenceLoss> Objective<M, R> for T
     }
 
     fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.chosen.dims()[0] as f64
+        batch.pairs() as f64
     }
 
     fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.chosen.num_tokens() + batch.rejected.num_tokens()
+        batch.num_tokens()
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 }
 
@@ -94,15 +109,31 @@ pub(super) fn share_length(window: &mut [PreferenceBatch]) {
     if window.len() < 2 {
         return;
     }
-    let scored: usize = window.iter().map(|batch| batch.chosen.num_scored()).sum();
-    let pairs: usize = window.iter().map(|batch| batch.chosen.dims()[0]).sum();
+    let rows: Vec<usize> = window
+        .iter()
+        .flat_map(|batch| scored(&batch.chosen))
+        .collect();
+    // A row without a scored token counts 1, as in a batch by itself.
+    let scored: usize = rows.iter().map(|&length| length.max(1)).sum();
+    let pairs = rows.len();
     for batch in window {
         batch.mean_length = Some(scored as f64 / pairs as f64);
     }
 }
 
-/// Scored tokens of each row, `[batch]`.
+/// Scored tokens of each row. Reads the mask back from the device.
+fn scored(sequences: &Sequences) -> Vec<usize> {
+    let mask = sequences.target_mask();
+    let [_, width] = mask.dims();
+    let mask: Vec<bool> = mask.into_data().iter::<bool>().collect();
+    let rows = mask.chunks(width.max(1));
+    rows.map(|row| row.iter().filter(|scored| **scored).count())
+        .collect()
+}
+
+/// Scored tokens of each row, `[batch]`; in f32, which the device's default float may not be.
 fn lengths(sequences: &Sequences) -> Tensor<1> {
     let mask = sequences.target_mask().without_autodiff();
-    mask.float().sum_dim(1).squeeze_dim::<1>(1)
+    let lengths = mask.int().sum_dim(1).squeeze_dim::<1>(1);
+    lengths.cast(FloatDType::F32)
 }

@@ -17,17 +17,18 @@ impl<M: HiddenStates, R> Objective<RewardModel<M>, R> for RewardLoss {
         batch: PreferenceBatch,
     ) -> RewardOutput {
         let rewards = Pair::new(model.rewards(&batch.chosen), model.rewards(&batch.rejected));
-        match batch.margins {
-            Some(margins) => self.forward_with_margins(rewards, margins),
-            None => self.forward(rewards),
-        }
+        self.run(rewards, batch.margins, batch.weights)
     }
 
     fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.chosen.dims()[0] as f64
+        batch.pairs() as f64
     }
 
     fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.chosen.num_tokens() + batch.rejected.num_tokens()
+        batch.num_tokens()
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 }

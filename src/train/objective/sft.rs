@@ -26,6 +26,10 @@ impl<M: CausalLm, R> Objective<M, R> for SftLoss {
     fn tokens(&self, batch: &Sequences) -> usize {
         batch.num_tokens()
     }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
+    }
 }
 
 /// [`SftLoss`] with smoothed labels, for models that give their logits.
@@ -51,5 +55,9 @@ impl<M: Logits, R> Objective<M, R> for SmoothedSft {
 
     fn tokens(&self, batch: &Sequences) -> usize {
         batch.num_tokens()
+    }
+
+    fn identity(&self) -> String {
+        format!("{self:?}")
     }
 }

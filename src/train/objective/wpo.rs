@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// A loss on pairs, each weighted by how likely the policy itself would write both completions: off-policy pairs count less.
 ///
-/// Around any objective on pairs: `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient.
+/// Around any objective on pairs that does not sort its batch: `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient.
 /// The weights multiply those that the batch has.
 ///
 /// # References
@@ -55,6 +55,14 @@ impl<M: Logits, R, L: Objective<M, R, Batch = PreferenceBatch>> Objective<M, R> 
 
     fn observe(&mut self, metrics: &Metrics) {
         self.0.observe(metrics);
+    }
+
+    fn settings(&self) -> Vec<(&'static str, f64)> {
+        self.0.settings()
+    }
+
+    fn identity(&self) -> String {
+        format!("Wpo({})", self.0.identity())
     }
 
     fn state(&self) -> Value {

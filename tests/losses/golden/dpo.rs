@@ -134,8 +134,11 @@ fn trl(mut case: Case<'_>) {
     }
     case.value("chosen_rewards", &values(out.chosen_rewards));
     case.value("rejected_rewards", &values(out.rejected_rewards));
-    case.value("chosen_logps", &values(out.chosen_log_probs));
-    case.value("rejected_logps", &values(out.rejected_log_probs));
+    // Those of the peer are weighted by LD-DPO; here they are reported as they are.
+    if alpha == 1.0 {
+        case.value("chosen_logps", &values(out.chosen_log_probs));
+        case.value("rejected_logps", &values(out.rejected_log_probs));
+    }
     let grad = values(policy.grad(&out.loss.backward()).unwrap());
     tokens_gradient(&mut case, &grad, &values(mask.float()));
 }
