@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "runs/align")]
     out: PathBuf,
 
+    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0, rocm:0, cpu, …
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+
     /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7; sft 2e-5].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,

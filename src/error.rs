@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// | [`Config`](Error::Config) | a setting is out of range | `beta must be positive and finite, got -1` |
 /// | [`Dataset`](Error::Dataset) | rows are right one by one, but not together | `z0 needs two different prompts, got 1` |
 /// | [`Model`](Error::Model) | a model folder is incomplete or of another kind | `smol/: no model.safetensors` |
+/// | [`Device`](Error::Device) | a backend is not compiled in, a device not there | `cuda:0 is not compiled in: build with --features cuda; compiled in: flex` |
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
 /// | [`Checkpoint`](Error::Checkpoint) | a checkpoint cannot be used | |
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
@@ -62,6 +63,12 @@ pub enum Error {
         /// The folder or file.
         path: PathBuf,
         /// What was wrong and what was got.
+        message: String,
+    },
+    /// A device that cannot be had, or a float type that it cannot compute with.
+    #[error("{message}")]
+    Device {
+        /// What was wrong and what helps.
         message: String,
     },
     /// A tokenizer or a chat template refused its input.

@@ -9,11 +9,12 @@
 //! | [`model`] | what is asked of a model; a Llama-family decoder | 3 |
 //! | [`loss`], [`kl`] | the mathematics, on log-probabilities | 2 |
 //! | [`logprob`] | from logits or hidden states to log-probabilities | 1 |
-//! | [`error`], [`sequence`] | shared by all | 0 |
+//! | [`device`], [`error`], [`sequence`] | shared by all | 0 |
 //!
 //! A module imports only from floors below it, so each can be used without those above: the losses never see a model.
 
 pub mod data;
+pub mod device;
 pub mod error;
 pub mod eval;
 pub mod kl;

@@ -1,6 +1,7 @@
 //! `use burn_kto::prelude::*;` brings what a training script needs.
 
 pub use crate::data::*;
+pub use crate::device::{DeviceChoice, check_dtype};
 pub use crate::error::Error;
 pub use crate::eval::{WinRate, auc};
 pub use crate::kl::*;

@@ -3,7 +3,6 @@
 use crate::world::{self, Complaint};
 use crate::{Options, shown, stop_on_interrupt};
 use burn::module::Module;
-use burn::tensor::Device;
 use burn_kto::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +47,7 @@ const MAX_LENGTH: usize = 64;
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
     let size = if options.quick { QUICK } else { FULL };
-    let device = Device::default();
+    let device = options.device.open()?;
     let out = &options.out;
     let folder = out.join("model");
     write_tokenizer(&folder)?;

@@ -2,7 +2,6 @@
 
 use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
 use burn::module::Module;
-use burn::tensor::Device;
 use burn_kto::prelude::*;
 use std::path::Path;
 use std::time::Instant;
@@ -39,7 +38,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         "is for kto and apo-zero",
         options,
     )?;
-    let device = Device::default();
+    let device = options.device.open()?;
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
     let template: &dyn ChatTemplate = match &jinja {

@@ -8,7 +8,8 @@ use burn::tensor::{Int, Tensor, assert_shape};
 /// Configuration of [`FusedLinearLogProbs`].
 ///
 /// A tile of logits is `row_tile × vocab_tile` values, the only thing of that size that ever lives. On a CPU 4 to 16 MiB do
-/// best, which is the default; a GPU may like larger ones.
+/// best, which is the default; a GPU may like larger ones. A tile has at most 2^24 values, 64 MiB in f32: the smallest limit of a
+/// buffer that is met in practice is 128 MiB (software Vulkan), and f64 takes twice as much.
 #[derive(Config, Debug)]
 pub struct FusedLinearLogProbsConfig {
     /// Tokens a tile.
@@ -29,7 +30,11 @@ impl FusedLinearLogProbsConfig {
             self.row_tile,
         )?;
         let ok = self.vocab_tile > 0;
-        Error::check(ok, "vocab_tile", "must be positive", self.vocab_tile)
+        Error::check(ok, "vocab_tile", "must be positive", self.vocab_tile)?;
+        let tile = self.row_tile.saturating_mul(self.vocab_tile);
+        let reason =
+            "times vocab_tile must be at most 2^24: larger buffers are refused by some devices";
+        Error::check(tile <= 1 << 24, "row_tile", reason, tile)
     }
 
     /// Builds it.

@@ -14,10 +14,12 @@ mod rope;
 pub use config::LlamaConfig;
 
 use super::{CausalLm, HiddenStates, Logits};
+use crate::device::check_dtype;
+use crate::error::Error;
 use crate::logprob::FusedLinearLogProbsConfig;
 use crate::sequence::Sequences;
-use burn::module::{Module, Param};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 use cache::Cache;
 use layers::{Embedding, Layer, Linear, Maker, RmsNorm};
 use rand::SeedableRng;
@@ -95,6 +97,23 @@ impl Llama {
     /// As [`hidden`](Self::hidden).
     pub fn logits(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         self.head(self.hidden(tokens))
+    }
+
+    /// The same model in another float type: half the memory in f16 or bf16. Norms, softmax and log-probabilities are computed in f32 all the
+    /// same; an optimizer's small steps are lost in half precision, so train in f32.
+    ///
+    /// # Errors
+    ///
+    /// If its device does not compute with `dtype`.
+    pub fn cast(self, dtype: FloatDType) -> Result<Self, Error> {
+        struct To(FloatDType);
+        impl ModuleMapper for To {
+            fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+                param.map(|tensor| tensor.cast(self.0))
+            }
+        }
+        check_dtype(&self.device().inner(), dtype)?;
+        Ok(self.map(&mut To(dtype)))
     }
 
     /// Where its weights are.
