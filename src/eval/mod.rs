@@ -1,12 +1,55 @@
 //! Is the aligned model better?
 //!
-//! | type | of what | says |
-//! |---|---|---|
-//! | [`WinRate`] | answers of two models to the same prompts | how often the first is better, with a 95 % interval |
-//! | [`auc`] | rewards of unpaired completions with thumbs | how often a liked one is rewarded more than a disliked one |
+//! | what | items | of what | says |
+//! |---|---|---|---|
+//! | win rate | [`WinRate`] | answers of two models to the same prompts | how often the first is better, with a 95 % interval |
+//! | rewards | [`auc`] | rewards of unpaired completions with thumbs | how often a liked one is rewarded more than a disliked one |
+//! | scores | [`Score`] | items of a benchmark | a mean with its standard error |
 
 mod reward;
+mod score;
 mod win_rate;
 
+#[cfg(feature = "eval")]
+mod bbh;
+#[cfg(feature = "eval")]
+pub mod extract;
+#[cfg(feature = "eval")]
+mod few_shot;
+#[cfg(feature = "eval")]
+mod gsm8k;
+#[cfg(feature = "eval")]
+mod local;
+#[cfg(feature = "eval")]
+mod mmlu;
+#[cfg(feature = "eval")]
+mod multiple_choice;
+#[cfg(feature = "eval")]
+mod records;
+#[cfg(feature = "eval")]
+mod report;
+#[cfg(feature = "eval")]
+mod runner;
+#[cfg(feature = "eval")]
+mod source;
+#[cfg(feature = "eval")]
+mod task;
+
 pub use reward::auc;
+pub use score::Score;
 pub use win_rate::WinRate;
+
+#[cfg(feature = "eval")]
+pub use self::{
+    bbh::Bbh,
+    few_shot::Shots,
+    gsm8k::Gsm8k,
+    local::LocalModel,
+    mmlu::{Mmlu, MmluGenerative, MmluPrompt},
+    records::{Record, read_records},
+    report::{Report, Scores},
+    runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
+    task::{
+        Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts,
+    },
+};
