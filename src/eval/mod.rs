@@ -19,17 +19,23 @@ mod few_shot;
 #[cfg(feature = "eval")]
 mod gsm8k;
 #[cfg(feature = "eval")]
+mod human_eval;
+#[cfg(feature = "eval")]
 mod local;
 #[cfg(feature = "eval")]
 mod mmlu;
 #[cfg(feature = "eval")]
 mod multiple_choice;
 #[cfg(feature = "eval")]
+mod process;
+#[cfg(feature = "eval")]
 mod records;
 #[cfg(feature = "eval")]
 mod report;
 #[cfg(feature = "eval")]
 mod runner;
+#[cfg(feature = "eval")]
+pub mod sandbox;
 #[cfg(feature = "eval")]
 mod source;
 #[cfg(feature = "eval")]
@@ -44,11 +50,14 @@ pub use self::{
     bbh::Bbh,
     few_shot::Shots,
     gsm8k::Gsm8k,
+    human_eval::{HumanEval, Samples, pass_at_k},
     local::LocalModel,
     mmlu::{Mmlu, MmluGenerative, MmluPrompt},
+    process::Ended,
     records::{Record, read_records},
     report::{Report, Scores},
     runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
+    sandbox::{Limits, Outcome, Sandbox},
     task::{
         Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts,
     },

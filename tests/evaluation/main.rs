@@ -1,4 +1,5 @@
 //! Benchmarks, judges, the sandbox, the endpoint.
-#[path = "../common/mod.rs"]
+
 mod common;
+mod sandbox;
 mod smollm2;
