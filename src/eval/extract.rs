@@ -41,7 +41,6 @@ pattern!(ANSWER_IS, r"The answer is (\-?[0-9\.\,]+).");
 pattern!(NUMBERS, r"(-?[$0-9.,]{2,})|(-?[0-9]+)");
 pattern!(BBH, r"(?<=the answer is )(.*)(?=.)");
 pattern!(RESPONSE, r"(?i)response (.).*");
-pattern!(SENTENCE_END, r"[.!?](?=[^.!?]*$)");
 
 /// GSM8K as published: the number after the first `#### `, commas kept.
 pub fn gsm8k_hashes(text: &str) -> Option<String> {
@@ -109,24 +108,13 @@ pub fn response_label(text: &str) -> Option<char> {
     RESPONSE.all(text).into_iter().next()?.chars().next()
 }
 
-/// The text up to the last `.`, `!` or `?`, whole where there is none: the KTO paper cuts answers so before they are judged.
-pub fn whole_sentences(text: &str) -> &str {
-    let Some(regex) = &*SENTENCE_END.0 else {
-        return text;
-    };
-    match regex.find(text) {
-        Ok(Some(end)) => &text[..end.end()],
-        _ => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_pattern_compiles() {
-        for pattern in [&HASHES, &ANSWER_IS, &NUMBERS, &BBH, &RESPONSE, &SENTENCE_END] {
+        for pattern in [&HASHES, &ANSWER_IS, &NUMBERS, &BBH, &RESPONSE] {
             assert!(pattern.0.is_some());
         }
     }
@@ -171,7 +159,5 @@ mod tests {
         assert_eq!(response_label("I pick Response 2 because"), Some('2'));
         assert_eq!(response_label("RESPONSE: 1"), None);
         assert_eq!(response_label("the response is 1"), Some('i'));
-        assert_eq!(whole_sentences("One. Two! And th"), "One. Two!");
-        assert_eq!(whole_sentences("nothing ends"), "nothing ends");
     }
 }

@@ -6,12 +6,21 @@
 //! | rewards | [`auc`] | rewards of unpaired completions with thumbs | how often a liked one is rewarded more than a disliked one |
 //! | scores | [`Score`] | items of a benchmark | a mean with its standard error |
 
+mod calibration;
+mod compare;
+mod judge;
+mod length_control;
+mod lines;
+mod preference;
+mod protocol;
 mod reward;
 mod score;
 mod win_rate;
 
 #[cfg(feature = "eval")]
 mod bbh;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 #[cfg(feature = "eval")]
 pub mod extract;
 #[cfg(feature = "eval")]
@@ -41,6 +50,12 @@ mod source;
 #[cfg(feature = "eval")]
 mod task;
 
+pub use calibration::{Bin, Calibration};
+pub use compare::{Comparison, PairedTest, bootstrap_interval, sign_test};
+pub use judge::{ImplicitReward, Judge, Reward, RewardJudge, RuleJudge, Verdict};
+pub use length_control::LengthControlled;
+pub use preference::{Drift, DriftSample, PreferenceMetrics, implicit_rewards};
+pub use protocol::{Duel, Match, MatchReport, Protocol, Round, whole_sentences};
 pub use reward::auc;
 pub use score::Score;
 pub use win_rate::WinRate;
@@ -62,3 +77,6 @@ pub use self::{
         Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts,
     },
 };
+
+#[cfg(feature = "endpoint")]
+pub use endpoint::{Endpoint, EndpointConfig, EndpointJudge, JudgeForm, Route};

@@ -1,6 +1,7 @@
 //! Asks, grades, writes down, goes on.
 
-use super::records::{Record, RecordFile};
+use super::lines::Lines;
+use super::records::Record;
 use super::report::Report;
 use super::task::{Item, Request, Subject, Task};
 use crate::error::Error;
@@ -86,7 +87,7 @@ pub fn run_task<T: Task>(
     let mut graded: BTreeMap<String, Record<T::Request>> = BTreeMap::new();
     let mut file = None;
     if let Some(path) = &config.records {
-        let (opened, records) = RecordFile::open(path)?;
+        let (opened, records) = Lines::open::<Record<T::Request>>(path)?;
         for record in records {
             let item = task.items().iter().find(|item| item.id == record.id);
             check(task, model, item, &record, path)?;

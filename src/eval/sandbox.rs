@@ -273,7 +273,7 @@ impl Python {
                 "python3 does not run: {}",
                 String::from_utf8_lossy(&asked.stderr).trim()
             );
-            return Err(Error::Dataset { message });
+            return Err(Error::Sandbox { message });
         };
         let outside = |folder: &&str| !folder.starts_with("/usr/") && !["/usr", "/"].contains(folder);
         Ok(Self {
@@ -323,7 +323,7 @@ fn own_user() -> String {
 
 fn refused(reason: &str) -> Error {
     let reason = reason.trim().trim_start_matches("sandbox: ");
-    Error::Dataset {
+    Error::Sandbox {
         message: format!("programs cannot be isolated here, so they are not run: {reason}"),
     }
 }
