@@ -227,7 +227,9 @@ fn run(options: &Options) -> Result<(), Error> {
     let mut results = table::Results::new(first.name());
     results.first = suite::run(options, &first)?;
     let second = match &options.compare {
-        Some(folder) => Some(subject::Contestant::second(options, folder, &first, &device)?),
+        Some(folder) => Some(subject::Contestant::second(
+            options, folder, &first, &device,
+        )?),
         None => None,
     };
     if let Some(second) = &second {

@@ -124,7 +124,9 @@ type Play<'a> = dyn Fn(&dyn Judge) -> Result<MatchReport, Error> + 'a;
 /// The implicit reward of an aligned model.
 fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchReport, Error> {
     let (Some(policy), Some(reference)) = (&options.judge_policy, &options.judge_reference) else {
-        return Err(usage("judge `reward` needs --judge-policy and --judge-reference"));
+        return Err(usage(
+            "judge `reward` needs --judge-policy and --judge-reference",
+        ));
     };
     let tokenizer = HfTokenizer::from_folder(policy)?;
     let jinja = JinjaTemplate::from_folder(policy)?;
@@ -133,7 +135,10 @@ fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchRe
         None => &PlainTemplate,
     };
     let name = policy.file_name().unwrap_or_default().to_string_lossy();
-    let (policy, reference) = (Llama::load(policy, device)?, Llama::load(reference, device)?);
+    let (policy, reference) = (
+        Llama::load(policy, device)?,
+        Llama::load(reference, device)?,
+    );
     let encoder = Encoder::new(&tokenizer, template, policy.config().max_length().min(2048));
     let reference = Frozen::new(&reference);
     let reward = ImplicitReward::new(&policy, reference, options.beta, encoder, device);
@@ -188,5 +193,7 @@ fn answers(
     let task = Answers { items };
     let evaluation = evaluate(options, model, &task, &*model.writer(false))?;
     let records = evaluation.records.into_iter();
-    Ok(records.map(|record| record.response.texts[0].trim().to_string()).collect())
+    Ok(records
+        .map(|record| record.response.texts[0].trim().to_string())
+        .collect())
 }

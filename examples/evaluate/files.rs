@@ -13,10 +13,13 @@ pub(crate) fn find(options: &Options, names: &[&str]) -> Result<PathBuf, Error> 
         )));
     };
     let paths = names.iter().map(|name| folder.join(name));
-    paths
-        .into_iter()
-        .find(|path| path.exists())
-        .ok_or_else(|| usage(format!("{}: has no {}", folder.display(), names.join(", no "))))
+    paths.into_iter().find(|path| path.exists()).ok_or_else(|| {
+        usage(format!(
+            "{}: has no {}",
+            folder.display(),
+            names.join(", no ")
+        ))
+    })
 }
 
 /// Prompts with the completion that a row calls the better or only one.

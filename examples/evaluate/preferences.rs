@@ -28,11 +28,15 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
         return Ok(());
     }
     if options.compare.is_none() || options.url.is_some() {
-        return Err(usage("preferences need two folders: --model DIR, and its reference --compare DIR"));
+        return Err(usage(
+            "preferences need two folders: --model DIR, and its reference --compare DIR",
+        ));
     }
     match &options.prompts {
         Some(path) => read_preferences(path).map(drop),
-        None => Err(usage("preferences need --prompts FILE with chosen and rejected")),
+        None => Err(usage(
+            "preferences need --prompts FILE with chosen and rejected",
+        )),
     }
 }
 
@@ -59,12 +63,24 @@ pub(crate) fn run(
     let total = encoded.examples.len();
     for rows in encoded.examples.chunks(ROWS) {
         for (rewards, completions) in [
-            (&mut chosen, rows.iter().map(|r| &r.chosen[..]).collect::<Vec<_>>()),
-            (&mut rejected, rows.iter().map(|r| &r.rejected[..]).collect()),
+            (
+                &mut chosen,
+                rows.iter().map(|r| &r.chosen[..]).collect::<Vec<_>>(),
+            ),
+            (
+                &mut rejected,
+                rows.iter().map(|r| &r.rejected[..]).collect(),
+            ),
         ] {
             let prompts = rows.iter().map(|r| &r.prompt[..]);
-            let sequences = Sequences::padded(prompts.zip(completions), policy.tokenizer.pad(), device);
-            rewards.extend(implicit_rewards(&policy.model, &reference, &sequences, options.beta));
+            let sequences =
+                Sequences::padded(prompts.zip(completions), policy.tokenizer.pad(), device);
+            rewards.extend(implicit_rewards(
+                &policy.model,
+                &reference,
+                &sequences,
+                options.beta,
+            ));
         }
         line(&format!("preferences {}/{total}", chosen.len()));
     }
@@ -91,24 +107,40 @@ fn drift(
         let text = policy.template().render(&messages(&pair.prompt), true)?;
         let mut ids: Vec<u32> = policy.tokenizer.bos().into_iter().collect();
         ids.extend(policy.tokenizer.encode(&text)?);
-        let room = policy.max_length.saturating_sub(options.max_tokens.unwrap_or(128)).max(1);
+        let room = policy
+            .max_length
+            .saturating_sub(options.max_tokens.unwrap_or(128))
+            .max(1);
         prompts.push(ids.split_off(ids.len().saturating_sub(room)));
     }
     let config = GenerationConfig::new()
         .with_max_new_tokens(options.max_tokens.unwrap_or(128))
-        .with_sampling(Sampling::Random { temperature: 1.0, top_k: 0, top_p: 1.0 })
+        .with_sampling(Sampling::Random {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+        })
         .with_seed(options.seed)
         .with_stop_tokens(policy.tokenizer.stop_tokens().to_vec());
-    eprintln!("preferences: sampling {} answers of either model", prompts.len());
+    eprintln!(
+        "preferences: sampling {} answers of either model",
+        prompts.len()
+    );
     let own = policy.model.generate(&prompts, &config)?;
     let others = base.model.generate(&prompts, &config)?;
     let mut samples = Vec::new();
     let rows: Vec<_> = prompts.iter().zip(own.iter().zip(&others)).collect();
     for rows in rows.chunks(ROWS) {
-        let texts = rows.iter().map(|(prompt, (own, _))| (&prompt[..], &own[..]));
+        let texts = rows
+            .iter()
+            .map(|(prompt, (own, _))| (&prompt[..], &own[..]));
         let sequences = Sequences::padded(texts, policy.tokenizer.pad(), device);
         let scores = |model: &Llama| -> Vec<f64> {
-            model.log_probs(&sequences).into_data().iter::<f64>().collect()
+            model
+                .log_probs(&sequences)
+                .into_data()
+                .iter::<f64>()
+                .collect()
         };
         let scores = scores(&policy.model).into_iter().zip(scores(&base.model));
         for ((policy, reference), (_, (own, other))) in scores.zip(rows) {

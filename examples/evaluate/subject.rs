@@ -33,7 +33,9 @@ impl Contestant {
         match (&options.model, &options.url, &options.name) {
             (Some(folder), ..) => Self::local(options, folder, device),
             (None, Some(url), Some(name)) => Self::remote(options, url, name),
-            _ => Err(usage("--model DIR, or --url URL with --name NAME, is needed")),
+            _ => Err(usage(
+                "--model DIR, or --url URL with --name NAME, is needed",
+            )),
         }
     }
 
@@ -84,7 +86,11 @@ impl Contestant {
         };
         Ok(Self {
             folder: name.clone(),
-            name: if options.chat { format!("{name} (chat)") } else { name },
+            name: if options.chat {
+                format!("{name} (chat)")
+            } else {
+                name
+            },
             source: Source::Local(Box::new(local)),
         })
     }
@@ -102,7 +108,9 @@ impl Contestant {
 
     #[cfg(not(feature = "endpoint"))]
     fn remote(_: &Options, _: &str, _: &str) -> Result<Self, Error> {
-        Err(usage("--url needs an evaluate that was built with --features endpoint"))
+        Err(usage(
+            "--url needs an evaluate that was built with --features endpoint",
+        ))
     }
 
     pub(crate) fn name(&self) -> &str {

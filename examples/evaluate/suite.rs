@@ -96,7 +96,9 @@ fn gsm8k(options: &Options) -> Result<Gsm8k, Error> {
     if let Ok(prompt) = find(options, &["gsm8k_cot_prompt.txt"]) {
         return Gsm8k::load_chain_of_thought(test, prompt, 8);
     }
-    eprintln!("gsm8k: no gsm8k_cot_prompt.txt, so the eight examples are made from the training file");
+    eprintln!(
+        "gsm8k: no gsm8k_cot_prompt.txt, so the eight examples are made from the training file"
+    );
     Gsm8k::load_derived_chain_of_thought(test, train(options)?, Shots::First(8))
 }
 
@@ -148,7 +150,10 @@ pub(crate) fn evaluate<T: Task>(
     task: &T,
     subject: &dyn Subject<T::Request>,
 ) -> Result<Evaluation<T::Request>, Error> {
-    let path = options.out.join(&model.folder).join(format!("{}.jsonl", task.name()));
+    let path = options
+        .out
+        .join(&model.folder)
+        .join(format!("{}.jsonl", task.name()));
     let config = RunnerConfig::new()
         .with_limit(options.limit.map(|limit| limit as usize))
         .with_batch(options.batch)

@@ -84,9 +84,8 @@ impl Results {
                 }
                 rows.push(row);
                 if report.groups.len() > 1 {
-                    let macro_mean = |report: &Report| {
-                        report.macro_.get(metric).map_or("-".into(), percent)
-                    };
+                    let macro_mean =
+                        |report: &Report| report.macro_.get(metric).map_or("-".into(), percent);
                     let mut row = vec![
                         String::new(),
                         format!("{metric}, mean of {} groups", report.groups.len()),
@@ -107,7 +106,10 @@ impl Results {
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for result in &self.first {
-            notes.push(format!("{}: version {}", result.report.task, result.report.version));
+            notes.push(format!(
+                "{}: version {}",
+                result.report.task, result.report.version
+            ));
         }
         if let Some(report) = &self.win_rate {
             notes.extend(win_rate(report));
@@ -126,7 +128,10 @@ impl Results {
             let width = |c: usize| rows.iter().map(|row| row[c].chars().count()).max();
             let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
             for row in &rows {
-                let cells = row.iter().zip(&widths).map(|(cell, w)| format!("{cell:<w$}"));
+                let cells = row
+                    .iter()
+                    .zip(&widths)
+                    .map(|(cell, w)| format!("{cell:<w$}"));
                 let cells: Vec<String> = cells.collect();
                 let _ = writeln!(text, "{}", cells.join("  ").trim_end());
             }
@@ -173,7 +178,8 @@ impl Results {
         });
         let put = |name: &str, text: String| {
             let path = folder.join(name);
-            let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
+            let written =
+                std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, text));
             written.map_err(|source| Error::Io {
                 action: "write",
                 path,
@@ -193,7 +199,10 @@ fn percent(score: &Score) -> String {
 }
 
 fn win_rate(report: &MatchReport) -> Vec<String> {
-    let mut notes = vec![format!("win rate, judged by {}: {}", report.judge, report.win_rate)];
+    let mut notes = vec![format!(
+        "win rate, judged by {}: {}",
+        report.judge, report.win_rate
+    )];
     let rule = match report.protocol {
         Protocol::BothOrders => "both orders, (wins + ties / 2) / n",
         Protocol::KtoPaper { .. } => "the KTO paper's protocol, wins / n",
@@ -211,9 +220,14 @@ fn win_rate(report: &MatchReport) -> Vec<String> {
         report.unparsed,
         report.failed,
         report.contradictions,
-        report.first_position.map_or("-".into(), |p| format!("{:.1} %", 100.0 * p))
+        report
+            .first_position
+            .map_or("-".into(), |p| format!("{:.1} %", 100.0 * p))
     ));
-    let lengths = format!("{:.0} characters against {:.0}", report.lengths.0, report.lengths.1);
+    let lengths = format!(
+        "{:.0} characters against {:.0}",
+        report.lengths.0, report.lengths.1
+    );
     notes.push(match &report.length_controlled {
         Some(l) => format!(
             "  at equal length {:.1} % [{:.1}, {:.1}] ({lengths})",
@@ -232,7 +246,10 @@ fn held_out(preferences: &Preferences) -> Vec<String> {
         preferences.pairs, preferences.reference, preferences.beta
     )];
     if let Some(m) = &preferences.metrics {
-        notes.push(format!("  accuracy {}, AUC {:.4}, margin {}", m.accuracy, m.auc, m.margin));
+        notes.push(format!(
+            "  accuracy {}, AUC {:.4}, margin {}",
+            m.accuracy, m.auc, m.margin
+        ));
         notes.push(format!(
             "  calibration error {:.4}, Brier {:.4}, log loss {:.4}",
             m.calibration.error, m.calibration.brier, m.calibration.log_loss

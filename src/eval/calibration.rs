@@ -49,7 +49,10 @@ impl Calibration {
         let mut sums = vec![(0_usize, 0.0, 0.0); bins];
         let (mut brier, mut log_loss) = (0.0, 0.0);
         for &(p, outcome) in predictions {
-            assert!((0.0..=1.0).contains(&p), "a probability is in [0, 1], got {p}");
+            assert!(
+                (0.0..=1.0).contains(&p),
+                "a probability is in [0, 1], got {p}"
+            );
             let came = f64::from(outcome);
             let (count, predicted, observed) =
                 &mut sums[((p * bins as f64) as usize).min(bins - 1)];

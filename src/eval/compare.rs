@@ -100,7 +100,9 @@ fn sign_flip(differences: &[f64]) -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let as_large = (0..DRAWS)
         .filter(|_| {
-            let signed = moved.iter().map(|d| if rng.random::<bool>() { *d } else { -d });
+            let signed = moved
+                .iter()
+                .map(|d| if rng.random::<bool>() { *d } else { -d });
             signed.sum::<f64>().abs() >= reach
         })
         .count();
@@ -150,7 +152,10 @@ mod tests {
         let second: Vec<f64> = (0..40).map(|i| if i < 28 { 0.0 } else { 0.5 }).collect();
         let many = Comparison::paired(&first, &second).unwrap();
         let exact = sign_test(28, 12);
-        assert!((many.p_value - exact).abs() < 4.0 * (exact / 1e4).sqrt(), "{many:?} {exact}");
+        assert!(
+            (many.p_value - exact).abs() < 4.0 * (exact / 1e4).sqrt(),
+            "{many:?} {exact}"
+        );
     }
 
     #[test]
@@ -158,6 +163,9 @@ mod tests {
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 4 == 0)).collect();
         let (low, high) = bootstrap_interval(&values, 1).unwrap();
         let (a, b) = Score::mean(values).unwrap().interval().unwrap();
-        assert!((low - a).abs() < 0.006 && (high - b).abs() < 0.006, "{low} {high} {a} {b}");
+        assert!(
+            (low - a).abs() < 0.006 && (high - b).abs() < 0.006,
+            "{low} {high} {a} {b}"
+        );
     }
 }

@@ -94,7 +94,12 @@ pub fn bbh_harness(text: &str) -> Option<String> {
 pub fn bbh_paper(text: &str) -> Option<String> {
     let (_, after) = text.rsplit_once("the answer is ")?;
     let line = after.split('\n').next().unwrap_or_default().trim();
-    Some(line.strip_suffix('.').unwrap_or(line).trim_end().to_string())
+    Some(
+        line.strip_suffix('.')
+            .unwrap_or(line)
+            .trim_end()
+            .to_string(),
+    )
 }
 
 /// For answers in words: lower case, without ASCII punctuation and space around.
@@ -133,7 +138,10 @@ mod tests {
             gsm8k_answer_is("The answer is 18.5.\n").as_deref(),
             Some("18.5")
         );
-        assert_eq!(last_number("she has 5 + $1,200.").as_deref(), Some("$1,200."));
+        assert_eq!(
+            last_number("she has 5 + $1,200.").as_deref(),
+            Some("$1,200.")
+        );
         assert_eq!(last_number("5 eggs").as_deref(), Some("5"));
         assert_eq!(last_number("none... at all").as_deref(), Some("..."));
         assert_eq!(last_number("none"), None);

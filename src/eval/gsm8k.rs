@@ -206,7 +206,10 @@ fn blocks(path: &Path) -> Result<Vec<String>, Error> {
     let text = read_text(path)?.replace("\r\n", "\n");
     let blocks = text.trim().split("\n\n").map(str::trim);
     let blocks: Vec<String> = blocks.filter(|b| !b.is_empty()).map(Into::into).collect();
-    match blocks.iter().position(|block| !(block.starts_with("Q:") && block.contains("\nA:"))) {
+    match blocks
+        .iter()
+        .position(|block| !(block.starts_with("Q:") && block.contains("\nA:")))
+    {
         None => Ok(blocks),
         Some(i) => Err(wrong(path, 1, format!("block {} has no Q: and A:", i + 1))),
     }
@@ -214,7 +217,10 @@ fn blocks(path: &Path) -> Result<Vec<String>, Error> {
 
 /// A solution of the data set as a chain of thought.
 fn chain(problem: &Problem) -> String {
-    let (steps, _) = problem.answer.rsplit_once("####").unwrap_or((&problem.answer, ""));
+    let (steps, _) = problem
+        .answer
+        .rsplit_once("####")
+        .unwrap_or((&problem.answer, ""));
     let mut thought = String::new();
     let mut rest = steps.trim();
     while let Some((before, after)) = rest.split_once("<<") {
@@ -226,7 +232,13 @@ fn chain(problem: &Problem) -> String {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .map(|line| if line.ends_with(['.', '!', '?']) { line.into() } else { format!("{line}.") })
+        .map(|line| {
+            if line.ends_with(['.', '!', '?']) {
+                line.into()
+            } else {
+                format!("{line}.")
+            }
+        })
         .collect();
     format!(
         "Q: {}\nA: {} The answer is {}.",

@@ -27,7 +27,9 @@ pub fn pass_at_k(n: usize, c: usize, k: usize) -> Option<f64> {
         return Some(1.0);
     }
     // That k draws without putting back are all wrong, one after the other.
-    let none: f64 = (0..k).map(|i| (n - c - i) as f64 / (n - i) as f64).product();
+    let none: f64 = (0..k)
+        .map(|i| (n - c - i) as f64 / (n - i) as f64)
+        .product();
     Some(1.0 - none)
 }
 
@@ -83,11 +85,7 @@ impl HumanEval {
     /// # Errors
     ///
     /// Where the file is missing or damaged, or no sample is asked for.
-    pub fn load(
-        path: impl AsRef<Path>,
-        samples: Samples,
-        sandbox: Sandbox,
-    ) -> Result<Self, Error> {
+    pub fn load(path: impl AsRef<Path>, samples: Samples, sandbox: Sandbox) -> Result<Self, Error> {
         let ok = samples.count > 0;
         Error::check(ok, "samples", "must be at least 1", samples.count)?;
         let problems: Vec<Problem> = read_lines(path.as_ref())?;
@@ -217,11 +215,16 @@ mod tests {
     /// Against 1 − math.comb(n − c, k) / math.comb(n, k).
     #[test]
     fn the_estimator_is_the_ratio_of_binomials() {
-        let comb = |n: usize, k: usize| (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64);
+        let comb =
+            |n: usize, k: usize| (0..k).fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64);
         for n in 1..=20 {
             for c in 0..=n {
                 for k in 1..=n {
-                    let none = if n - c < k { 0.0 } else { comb(n - c, k) / comb(n, k) };
+                    let none = if n - c < k {
+                        0.0
+                    } else {
+                        comb(n - c, k) / comb(n, k)
+                    };
                     let pass = pass_at_k(n, c, k).unwrap();
                     assert!((pass - (1.0 - none)).abs() < 1e-12, "{n} {c} {k}");
                 }

@@ -129,13 +129,7 @@ pub struct ImplicitReward<'a, M, R> {
 
 impl<'a, M: CausalLm, R: Reference<M>> ImplicitReward<'a, M, R> {
     /// From an aligned model and what it began from.
-    pub fn new(
-        policy: &M,
-        reference: R,
-        beta: f64,
-        encoder: Encoder<'a>,
-        device: &Device,
-    ) -> Self {
+    pub fn new(policy: &M, reference: R, beta: f64, encoder: Encoder<'a>, device: &Device) -> Self {
         Self {
             policy: policy.valid(),
             reference,

@@ -42,7 +42,13 @@ impl LengthControlled {
         let squares: f64 = games.iter().map(|(_, d)| (d - mean).powi(2)).sum();
         let deviation = (squares / (n - 1) as f64).sqrt();
         // Where every difference is the same, length cannot be told from the model, and counts as no difference.
-        let feature = |d: f64| if deviation > 0.0 { (d / deviation).tanh() } else { 0.0 };
+        let feature = |d: f64| {
+            if deviation > 0.0 {
+                (d / deviation).tanh()
+            } else {
+                0.0
+            }
+        };
         let (mut a, mut b) = (0.0_f64, 0.0_f64);
         let mut variance = f64::NAN;
         for _ in 0..100 {
@@ -111,8 +117,14 @@ mod tests {
             (1.0, 12.0),
         ];
         let controlled = LengthControlled::of(&games).unwrap();
-        assert!((controlled.rate - GOLDEN_RATE).abs() < 1e-6, "{controlled:?}");
-        assert!((controlled.length_effect - GOLDEN_EFFECT).abs() < 1e-5, "{controlled:?}");
+        assert!(
+            (controlled.rate - GOLDEN_RATE).abs() < 1e-6,
+            "{controlled:?}"
+        );
+        assert!(
+            (controlled.length_effect - GOLDEN_EFFECT).abs() < 1e-5,
+            "{controlled:?}"
+        );
     }
 
     const GOLDEN_RATE: f64 = 0.499_779_218_4;

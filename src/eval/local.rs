@@ -165,7 +165,9 @@ impl<M: CausalLm> Subject<Choice> for LocalModel<'_, M> {
             let fits = |&n: &usize| n * length(rest[n - 1]) <= self.batch_tokens;
             let count = (1..=rest.len()).take_while(fits).last().unwrap_or(1);
             let (batch, later) = rest.split_at(count);
-            let rows = batch.iter().map(|&row| (&flat[row].0[..], &flat[row].1[..]));
+            let rows = batch
+                .iter()
+                .map(|&row| (&flat[row].0[..], &flat[row].1[..]));
             let sequences = Sequences::padded(rows, self.tokenizer.pad(), &self.device);
             let scores = self.model.log_probs(&sequences).into_data();
             for (&row, score) in batch.iter().zip(scores.iter::<f64>()) {

@@ -42,8 +42,9 @@ impl MmluPrompt {
             Self::Harness => (subject.replace('_', " "), "about "),
             Self::Original => (subject.replace('_', " "), "about  "),
         };
-        let mut text =
-            format!("The following are multiple choice questions (with answers) {about}{subject}.\n\n");
+        let mut text = format!(
+            "The following are multiple choice questions (with answers) {about}{subject}.\n\n"
+        );
         for shot in shots {
             text += &format!("{} {}\n\n", self.question(shot), LETTERS[shot.answer]);
         }

@@ -73,9 +73,7 @@ pub use self::{
     report::{Report, Scores},
     runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
     sandbox::{Limits, Outcome, Sandbox},
-    task::{
-        Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts,
-    },
+    task::{Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts},
 };
 
 #[cfg(feature = "endpoint")]

@@ -49,7 +49,9 @@ pub(super) fn read_questions(path: &Path) -> Result<Vec<Question>, Error> {
             return Err(wrong(path, line, message));
         };
         let letter = LETTERS.iter().position(|letter| *letter == answer.trim());
-        let digit = ["0", "1", "2", "3"].iter().position(|d| *d == answer.trim());
+        let digit = ["0", "1", "2", "3"]
+            .iter()
+            .position(|d| *d == answer.trim());
         let Some(answer) = letter.or(digit) else {
             let message = format!("an answer is 0 to 3 or A to D, got {answer:?}");
             return Err(wrong(path, line, message));

@@ -122,7 +122,9 @@ pub fn implicit_rewards<M: CausalLm, R: Reference<M>>(
     let policy = policy_model.log_probs(&sequences).into_data();
     let reference = reference.log_probs(&policy_model, &sequences).into_data();
     let pairs = policy.iter::<f64>().zip(reference.iter::<f64>());
-    pairs.map(|(policy, reference)| beta * (policy - reference)).collect()
+    pairs
+        .map(|(policy, reference)| beta * (policy - reference))
+        .collect()
 }
 
 #[cfg(test)]

@@ -160,12 +160,7 @@ impl Match {
         }
     }
 
-    fn ask(
-        &self,
-        duel: &Duel,
-        round: &Round,
-        judge: &dyn Judge,
-    ) -> Result<Option<Verdict>, Error> {
+    fn ask(&self, duel: &Duel, round: &Round, judge: &dyn Judge) -> Result<Option<Verdict>, Error> {
         let (mut first, mut second) = (&round.candidate, &round.baseline);
         if !round.candidate_first {
             std::mem::swap(&mut first, &mut second);

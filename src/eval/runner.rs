@@ -39,7 +39,8 @@ impl RunnerConfig {
         self
     }
 
-    /// Asks so many items together: more share the reading of common examples, fewer are lost by an interruption. 16 unless said.
+    /// Asks so many items of a group together: more share the reading of common examples, fewer are lost by an interruption. 16 unless
+    /// said.
     #[must_use]
     pub fn with_batch(mut self, batch: usize) -> Self {
         self.batch = Some(batch.max(1));
@@ -106,7 +107,10 @@ pub fn run_task<T: Task>(
         total: chosen.len(),
         means: BTreeMap::new(),
     };
-    for batch in open.chunks(config.batch.unwrap_or(BATCH)) {
+    // Items of a group share their worked examples, which a model reads once a batch.
+    let group = |index: &usize| &task.items()[*index].group;
+    let groups = open.chunk_by(|a, b| group(a) == group(b));
+    for batch in groups.flat_map(|group| group.chunks(config.batch.unwrap_or(BATCH))) {
         let items = batch.iter().map(|&index| &task.items()[index]);
         let requests: Vec<T::Request> = items.map(|item| item.request.clone()).collect();
         let responses = subject.answer(&requests)?;
@@ -127,7 +131,11 @@ pub fn run_task<T: Task>(
         }
         state.done += fresh.len();
         graded.extend(fresh.into_iter().map(|record| (record.id.clone(), record)));
-        state.means = means(chosen.iter().filter_map(|&i| graded.get(&task.items()[i].id)));
+        state.means = means(
+            chosen
+                .iter()
+                .filter_map(|&i| graded.get(&task.items()[i].id)),
+        );
         if !progress(&state) && state.done < state.total {
             let message = format!(
                 "{}: interrupted after {} of {} items",

@@ -263,7 +263,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 impl Python {
     fn find() -> Result<Self, Error> {
-        let says = "import sys, os; print(os.path.realpath(sys.executable), sys.base_prefix, sep='\\n')";
+        let says =
+            "import sys, os; print(os.path.realpath(sys.executable), sys.base_prefix, sep='\\n')";
         let asked = Command::new("python3").args(["-I", "-c", says]).output();
         let asked = asked.map_err(Error::io("run", "python3"))?;
         let text = String::from_utf8_lossy(&asked.stdout).into_owned();
@@ -275,19 +276,22 @@ impl Python {
             );
             return Err(Error::Sandbox { message });
         };
-        let outside = |folder: &&str| !folder.starts_with("/usr/") && !["/usr", "/"].contains(folder);
+        let outside =
+            |folder: &&str| !folder.starts_with("/usr/") && !["/usr", "/"].contains(folder);
         Ok(Self {
             executable: executable.into(),
-            folders: Some(prefix).filter(outside).map(PathBuf::from).into_iter().collect(),
+            folders: Some(prefix)
+                .filter(outside)
+                .map(PathBuf::from)
+                .into_iter()
+                .collect(),
         })
     }
 }
 
 impl Tools {
     fn find() -> Result<Self, Error> {
-        let tool = |name| {
-            find(name).ok_or_else(|| refused(&format!("there is no program {name}")))
-        };
+        let tool = |name| find(name).ok_or_else(|| refused(&format!("there is no program {name}")));
         for name in ["mount", "chroot", "setpriv", "prlimit", "env"] {
             tool(name)?;
         }
@@ -311,7 +315,9 @@ fn is_root() -> bool {
 
 fn find(name: &str) -> Option<PathBuf> {
     let folders = PATH.split(':').map(Path::new);
-    folders.map(|folder| folder.join(name)).find(|path| path.is_file())
+    folders
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// A user id that owns nothing, another for every program: the limit of processes counts by user.

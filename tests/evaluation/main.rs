@@ -3,5 +3,9 @@
 mod common;
 #[cfg(feature = "endpoint")]
 mod endpoint;
+mod local;
+mod matches;
+mod runs;
 mod sandbox;
 mod smollm2;
+mod tasks;

@@ -49,7 +49,10 @@ fn it_knows_nothing_of_who_runs_it() {
     let Some(outcome) = run(program) else { return };
     let words = outcome.stdout;
     // Python itself sets LC_CTYPE where there is no locale.
-    assert!(words.starts_with("['LC_CTYPE']  /box 1") || words.starts_with("[]  /box 1"), "{words}");
+    assert!(
+        words.starts_with("['LC_CTYPE']  /box 1") || words.starts_with("[]  /box 1"),
+        "{words}"
+    );
     for hidden in ["'home'", "'etc'", "'tmp'", "'proc'", "'var'"] {
         assert!(!words.contains(hidden), "{words}");
     }
@@ -58,7 +61,9 @@ fn it_knows_nothing_of_who_runs_it() {
 #[test]
 fn an_endless_loop_ends() {
     let start = Instant::now();
-    let Some(outcome) = run("while True: pass") else { return };
+    let Some(outcome) = run("while True: pass") else {
+        return;
+    };
     assert_eq!(outcome.ended, Ended::TimedOut);
     assert!(start.elapsed() < Duration::from_secs(6));
 }
@@ -83,10 +88,18 @@ fn a_fork_bomb_is_stopped() {
     let program = "import os\nn = 0\ntry:\n    while True:\n        if os.fork() == 0:\n            import time; time.sleep(600)\n        n += 1\nexcept OSError:\n    print('stopped after', n)";
     let Some(outcome) = run(program) else { return };
     assert_eq!(outcome.ended, Ended::Exited(0), "{outcome:?}");
-    let n: usize = outcome.stdout.trim().rsplit(' ').next().unwrap().parse().unwrap();
+    let n: usize = outcome
+        .stdout
+        .trim()
+        .rsplit(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(n < 16, "{n}");
     // All of its children bombing too.
-    let outcome = run("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass").unwrap();
+    let outcome =
+        run("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass").unwrap();
     assert_eq!(outcome.ended, Ended::TimedOut);
 }
 
@@ -124,13 +137,21 @@ fn a_socket_reaches_nobody() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let program = format!("import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\nprint('connected')");
+    let program = format!(
+        "import socket\nsocket.create_connection(('127.0.0.1', {port}), 1)\nprint('connected')"
+    );
     let Some(outcome) = run(&program) else { return };
     assert_eq!(outcome.ended, Ended::Exited(1));
-    assert!(outcome.stderr.contains("OSError") || outcome.stderr.contains("unreachable"), "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("OSError") || outcome.stderr.contains("unreachable"),
+        "{outcome:?}"
+    );
     assert!(listener.accept().is_err());
     // Without isolation it would have been reached: the test can fail.
-    let open = Sandbox::without_isolation(short()).unwrap().run(&program).unwrap();
+    let open = Sandbox::without_isolation(short())
+        .unwrap()
+        .run(&program)
+        .unwrap();
     assert_eq!(open.stdout, "connected\n");
 }
 
@@ -151,7 +172,9 @@ fn output_has_an_end() {
         output: 1000,
         ..short()
     };
-    let Some(sandbox) = sandbox(limits) else { return };
+    let Some(sandbox) = sandbox(limits) else {
+        return;
+    };
     let outcome = sandbox.run("print('x' * 10**7)\nprint('end')").unwrap();
     assert_eq!(outcome.ended, Ended::Exited(0));
     assert_eq!(outcome.stdout.len(), 1000);
@@ -167,8 +190,12 @@ fn privileges_cannot_be_had() {
 
 #[test]
 fn every_canonical_solution_passes() {
-    let Some(path) = shared("HumanEval.jsonl.gz") else { return };
-    let Some(sandbox) = sandbox(Limits::default()) else { return };
+    let Some(path) = shared("HumanEval.jsonl.gz") else {
+        return;
+    };
+    let Some(sandbox) = sandbox(Limits::default()) else {
+        return;
+    };
     let task = HumanEval::load(path, Samples::default(), sandbox).unwrap();
     assert_eq!(task.items().len(), 164);
     for (index, item) in task.items().iter().enumerate() {
@@ -176,8 +203,15 @@ fn every_canonical_solution_passes() {
         assert_eq!(failure, None, "{}", item.id);
     }
     // What is wrong does not pass, leaving early included.
-    assert!(task.failure(0, "    return None\n").unwrap().unwrap().contains("AssertionError"));
-    let left = task.failure(0, "    return None\nimport os; os._exit(0)\n").unwrap();
+    assert!(
+        task.failure(0, "    return None\n")
+            .unwrap()
+            .unwrap()
+            .contains("AssertionError")
+    );
+    let left = task
+        .failure(0, "    return None\nimport os; os._exit(0)\n")
+        .unwrap();
     assert_eq!(left.as_deref(), Some("ended before the tests"));
 }
 
@@ -189,7 +223,9 @@ fn the_published_example_gives_one_half() {
     ) else {
         return;
     };
-    let Some(sandbox) = sandbox(short()) else { return };
+    let Some(sandbox) = sandbox(short()) else {
+        return;
+    };
     let task = HumanEval::load(problems, Samples::default(), sandbox).unwrap();
     let text = std::fs::read_to_string(samples).unwrap();
     let completion = |line| {
@@ -198,7 +234,15 @@ fn the_published_example_gives_one_half() {
     };
     let texts: Vec<String> = text.lines().map(completion).collect();
     assert_eq!(texts.len(), 6);
-    let grade = task.grade(0, &Texts { texts, truncated: false }).unwrap();
+    let grade = task
+        .grade(
+            0,
+            &Texts {
+                texts,
+                truncated: false,
+            },
+        )
+        .unwrap();
     assert_eq!(grade.metrics["pass@1"], 0.5, "{grade:?}");
     assert_eq!(grade.extracted["sample 1"].as_deref(), Some("timed out"));
 }

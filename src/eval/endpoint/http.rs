@@ -134,7 +134,11 @@ impl Client {
         let wanted = response.headers().get("retry-after");
         let wanted = wanted.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let wanted = wanted.map(Duration::from_secs);
-        let text = response.body_mut().with_config().limit(ANSWER).read_to_string();
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER)
+            .read_to_string();
         let text = match text {
             Ok(text) => text,
             Err(error) => return Try::Failed(format!("the answer broke off: {error}"), wanted),

@@ -53,7 +53,12 @@ impl EndpointConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
         let http = self.url.starts_with("http://") || self.url.starts_with("https://");
-        Error::check(http, "url", "must begin with http:// or https://", &self.url)?;
+        Error::check(
+            http,
+            "url",
+            "must begin with http:// or https://",
+            &self.url,
+        )?;
         Error::check(
             !self.model.is_empty(),
             "model",
