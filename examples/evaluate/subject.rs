@@ -18,7 +18,7 @@ pub(crate) struct Local {
 pub(crate) enum Source {
     Local(Box<Local>),
     #[cfg(feature = "endpoint")]
-    Remote(Endpoint),
+    Remote(Box<Endpoint>),
 }
 
 pub(crate) struct Contestant {
@@ -74,9 +74,7 @@ impl Contestant {
                 folder.display()
             )));
         }
-        let name = folder.canonicalize().ok();
-        let name = name.as_deref().and_then(Path::file_name);
-        let name = name.map_or("model".into(), |name| name.to_string_lossy().into_owned());
+        let name = name_of(folder);
         let local = Local {
             model,
             tokenizer,
@@ -102,7 +100,7 @@ impl Contestant {
         Ok(Self {
             name: name.into(),
             folder: name.replace(['/', '\\', ':'], "-"),
-            source: Source::Remote(Endpoint::new(config)?),
+            source: Source::Remote(Box::new(Endpoint::new(config)?)),
         })
     }
 
@@ -135,6 +133,14 @@ impl Contestant {
             Source::Remote(endpoint) => Box::new(Shared(endpoint)),
         }
     }
+}
+
+/// The folder's name; a run's `model` is named after the run.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
+    let name = names.find(|name| name != "model");
+    name.map_or("model".into(), |name| name.into_owned())
 }
 
 /// An endpoint that is lent.

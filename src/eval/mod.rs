@@ -1,10 +1,12 @@
 //! Is the aligned model better?
 //!
-//! | what | items | of what | says |
-//! |---|---|---|---|
-//! | win rate | [`WinRate`] | answers of two models to the same prompts | how often the first is better, with a 95 % interval |
-//! | rewards | [`auc`] | rewards of unpaired completions with thumbs | how often a liked one is rewarded more than a disliked one |
-//! | scores | [`Score`] | items of a benchmark | a mean with its standard error |
+//! | what | items | says |
+//! |---|---|---|
+//! | win rate | [`WinRate`], [`Match`], [`Judge`], [`LengthControlled`] | how often the first of two models is better |
+//! | rewards | [`auc`], [`PreferenceMetrics`], [`Calibration`], [`Drift`] | do rewards tell good from bad, and what did they cost |
+//! | scores | [`Score`], [`Comparison`] | a mean with its standard error; whether a difference is more than chance |
+//! | benchmarks (feature `eval`) | `Task`, `Subject`, `run_task`; `Mmlu`, `Gsm8k`, `Bbh`, `HumanEval`; `Sandbox` | what a model can do |
+//! | endpoints (feature `endpoint`) | `Endpoint`, `EndpointJudge` | the same of a model behind HTTP, or its verdicts |
 
 mod calibration;
 mod compare;
