@@ -131,11 +131,17 @@ fn texts_end_before_their_stops_and_are_not_written_further() {
     let tail: String = text.chars().skip(4).take(2).collect();
     let end = text.find(&tail).unwrap();
     let request = Completion::greedy("Hello", &[&tail], 40);
-    let answer = subject.answer(&[request.clone()]).unwrap().remove(0);
+    let answer = subject
+        .answer(std::slice::from_ref(&request))
+        .unwrap()
+        .remove(0);
     assert_eq!(answer.texts, [&text[..end]]);
     // With its first token as the end of a sequence nothing is left of it.
     let ended = subject.clone().with_stop_tokens(&whole[..1]);
-    assert_eq!(ended.answer(&[request.clone()]).unwrap()[0].texts, [""]);
+    assert_eq!(
+        ended.answer(std::slice::from_ref(&request)).unwrap()[0].texts,
+        [""]
+    );
     // A prompt that leaves no room loses its beginning.
     let long = Completion {
         prompt: "x".repeat(200),
