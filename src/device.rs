@@ -354,8 +354,12 @@ fn quietly<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let line = text.and_then(|text| text.lines().next());
-        line.unwrap_or("it panicked without a word").to_string()
+        let line = text.and_then(|text| text.lines().next()).unwrap_or("");
+        // What went wrong panicked on the device's own thread; this one only saw that it was gone.
+        if line.is_empty() || line.contains("RecvError") {
+            return "its driver gave up without a word".into();
+        }
+        line.to_string()
     })
 }
 

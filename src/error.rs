@@ -18,6 +18,8 @@ use std::path::PathBuf;
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
 /// | [`Checkpoint`](Error::Checkpoint) | a checkpoint cannot be used | |
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
+/// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
+/// | [`Endpoint`](Error::Endpoint) | a remote model does not answer | `https://host/v1: status 401: no such key` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -91,6 +93,20 @@ pub enum Error {
         /// Optimizer steps finished before.
         step: usize,
         /// Why it stopped.
+        message: String,
+    },
+    /// Untrusted code that cannot be run safely here.
+    #[error("{message}")]
+    Sandbox {
+        /// What is missing.
+        message: String,
+    },
+    /// A remote model that does not answer.
+    #[error("{url}: {message}")]
+    Endpoint {
+        /// Of the endpoint.
+        url: String,
+        /// What it said, never with the key.
         message: String,
     },
 }

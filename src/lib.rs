@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds | floor |
 //! |---|---|---|
-//! | [`eval`] | win rates, reward accuracy and AUC | 6 |
+//! | [`eval`] | win rates, judges, reward metrics; with feature `eval` benchmarks | 6 |
 //! | [`train`] | objectives, and with feature `train` the training loop | 5 |
 //! | [`mod@reference`] | where reference log-probabilities come from | 4 |
 //! | [`data`] | examples, readers, encoders, batchers | 4 |

@@ -1,5 +1,7 @@
 //! Wins of one model over another.
 
+use super::score::Z95;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Wins, ties and losses on the same prompts. A tie counts half a win.
@@ -10,7 +12,7 @@ use std::fmt;
 /// assert_eq!(wins.rate(), Some(0.7));
 /// assert_eq!(wins.to_string(), "70.0 % [60.4, 78.1] (60 wins, 20 ties, 20 losses)");
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WinRate {
     /// The first model was better.
     pub wins: usize,
@@ -49,7 +51,7 @@ impl WinRate {
 
     /// Wilson's 95 % interval of the rate; with ties it is on the safe side, because a tie varies less than a win or a loss.
     pub fn interval(&self) -> Option<(f64, f64)> {
-        const Z: f64 = 1.959_963_984_540_054;
+        const Z: f64 = Z95;
         let (p, n) = (self.rate()?, self.n() as f64);
         let centre = p + Z * Z / (2.0 * n);
         let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();

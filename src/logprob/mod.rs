@@ -13,6 +13,7 @@
 
 mod fused;
 #[cfg(any(feature = "flex", feature = "tch", feature = "cubecl"))]
+#[cfg_attr(feature = "tch", allow(deprecated))] // LibTorch, by burn 0.22: its macro names it
 mod fused_op;
 #[cfg(not(any(feature = "flex", feature = "tch", feature = "cubecl")))]
 #[path = "fused_naive.rs"]

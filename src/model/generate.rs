@@ -66,4 +66,22 @@ pub trait Generate {
         prompts: &[Vec<u32>],
         config: &GenerationConfig,
     ) -> Result<Vec<Vec<u32>>, Error>;
+
+    /// As [`generate`](Self::generate), but row i also ends after the first token for which `done(i, tokens so far)` says so: for stops
+    /// that are texts rather than tokens.
+    ///
+    /// What is provided here writes every row to its end and cuts it then; a model that can stop earlier saves the time.
+    fn generate_until(
+        &self,
+        prompts: &[Vec<u32>],
+        config: &GenerationConfig,
+        done: &dyn Fn(usize, &[u32]) -> bool,
+    ) -> Result<Vec<Vec<u32>>, Error> {
+        let mut rows = self.generate(prompts, config)?;
+        for (i, row) in rows.iter_mut().enumerate() {
+            let end = (1..=row.len()).find(|&end| done(i, &row[..end]));
+            row.truncate(end.unwrap_or(row.len()));
+        }
+        Ok(rows)
+    }
 }

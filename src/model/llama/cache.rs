@@ -3,7 +3,7 @@
 use burn::tensor::{Int, Tensor};
 
 /// Of one layer, `[batch, groups, length, head_dim]` each.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct LayerCache {
     stored: Option<(Tensor<4>, Tensor<4>)>,
 }
@@ -24,6 +24,7 @@ impl LayerCache {
 }
 
 /// Of all layers.
+#[derive(Clone)]
 pub(super) struct Cache {
     pub(super) layers: Vec<LayerCache>,
     pub(super) length: usize,

@@ -1,0 +1,199 @@
+//! Win rate: answers to the same prompts, and a judge.
+
+use crate::files::{find, messages, prompts};
+use crate::subject::{Contestant, Source};
+use crate::suite::{evaluate, line};
+use crate::{JudgeName, Options, TaskName, usage};
+use burn::tensor::Device;
+use burn_kto::eval::*;
+use burn_kto::prelude::*;
+use std::path::PathBuf;
+
+/// Prompts as a task without points: records and resuming come with it.
+struct Answers {
+    items: Vec<Item<Completion>>,
+}
+
+impl Task for Answers {
+    type Request = Completion;
+
+    fn name(&self) -> String {
+        "answers".into()
+    }
+
+    fn version(&self) -> String {
+        "1".into()
+    }
+
+    fn items(&self) -> &[Item<Completion>] {
+        &self.items
+    }
+
+    fn grade(&self, _: usize, response: &Texts) -> Result<Grade, Error> {
+        let mut grade = Grade::new("");
+        let length = response.texts[0].chars().count() as f64;
+        grade.metrics.insert("characters".into(), length);
+        Ok(grade)
+    }
+}
+
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    if !options.tasks.contains(&TaskName::WinRate) {
+        return Ok(());
+    }
+    let path = file(options)?;
+    let known = prompts(&path)?;
+    if options.compare.is_none() && known.iter().any(|(_, completion)| completion.is_none()) {
+        return Err(usage(format!(
+            "{}: has no completions to compare with, so the win rate needs an opponent: --compare DIR",
+            path.display()
+        )));
+    }
+    let missing = match options.judge {
+        None => "--judge",
+        Some(JudgeName::Reward) if options.judge_policy.is_none() => "--judge-policy",
+        Some(JudgeName::Endpoint) if options.judge_url.is_none() => "--judge-url",
+        Some(_) => return Ok(()),
+    };
+    Err(usage(format!("the win rate needs {missing}")))
+}
+
+fn file(options: &Options) -> Result<PathBuf, Error> {
+    match &options.prompts {
+        Some(path) => Ok(path.clone()),
+        None => find(options, &["judge/mtbench_question.jsonl"])
+            .map_err(|_| usage("the win rate needs --prompts FILE")),
+    }
+}
+
+pub(crate) fn run(
+    options: &Options,
+    first: &Contestant,
+    second: Option<&Contestant>,
+    device: &Device,
+) -> Result<MatchReport, Error> {
+    let mut known = prompts(&file(options)?)?;
+    known.truncate(options.limit.map_or(usize::MAX, |limit| limit as usize));
+    let candidates = answers(options, first, &known)?;
+    let baselines = match second {
+        Some(second) => answers(options, second, &known)?,
+        None => known
+            .iter()
+            .map(|(_, completion)| completion.clone().unwrap_or_default())
+            .collect(),
+    };
+    let duels: Vec<Duel> = known
+        .into_iter()
+        .zip(candidates.into_iter().zip(baselines))
+        .enumerate()
+        .map(|(i, ((prompt, _), (candidate, baseline)))| Duel {
+            id: i.to_string(),
+            prompt,
+            candidate,
+            baseline,
+        })
+        .collect();
+    let protocol = match options.paper_protocol {
+        true => Protocol::KtoPaper { seed: options.seed },
+        false => Protocol::BothOrders,
+    };
+    let path = options.out.join(&first.folder).join("rounds.jsonl");
+    let play = |judge: &dyn Judge| {
+        let mut progress = |done: usize, total: usize| line(&format!("judged {done}/{total}"));
+        let report = Match::new(protocol).with_records(path.clone());
+        let report = report.play(&duels, judge, &mut progress);
+        eprintln!();
+        report
+    };
+    match options.judge {
+        Some(JudgeName::Longer) => {
+            let length = |_: &Prompt, answer: &str| answer.chars().count() as f64;
+            play(&RuleJudge::new("longer", length))
+        }
+        Some(JudgeName::Reward) => reward(options, device, &play),
+        Some(JudgeName::Endpoint) => endpoint(options, &play),
+        Some(JudgeName::Shorter) | None => {
+            let length = |_: &Prompt, answer: &str| -(answer.chars().count() as f64);
+            play(&RuleJudge::new("shorter", length))
+        }
+    }
+}
+
+type Play<'a> = dyn Fn(&dyn Judge) -> Result<MatchReport, Error> + 'a;
+
+/// The implicit reward of an aligned model.
+fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchReport, Error> {
+    let (Some(policy), Some(reference)) = (&options.judge_policy, &options.judge_reference) else {
+        return Err(usage(
+            "judge `reward` needs --judge-policy and --judge-reference",
+        ));
+    };
+    let tokenizer = HfTokenizer::from_folder(policy)?;
+    let jinja = JinjaTemplate::from_folder(policy)?;
+    let template: &dyn ChatTemplate = match &jinja {
+        Some(template) => template,
+        None => &PlainTemplate,
+    };
+    let name = policy.file_name().unwrap_or_default().to_string_lossy();
+    let (policy, reference) = (
+        Llama::load(policy, device)?,
+        Llama::load(reference, device)?,
+    );
+    let encoder = Encoder::new(&tokenizer, template, policy.config().max_length().min(2048));
+    let reference = Frozen::new(&reference);
+    let reward = ImplicitReward::new(&policy, reference, options.beta, encoder, device);
+    play(&RewardJudge::new(name, reward))
+}
+
+#[cfg(feature = "endpoint")]
+fn endpoint(options: &Options, play: &Play<'_>) -> Result<MatchReport, Error> {
+    let (Some(url), Some(name)) = (&options.judge_url, &options.judge_name) else {
+        return Err(usage("judge `endpoint` needs --judge-url and --judge-name"));
+    };
+    let form = match &options.judge_form {
+        Some(path) => JudgeForm::from_file(path)?,
+        None => JudgeForm::KtoPaper,
+    };
+    let config = EndpointConfig::new(url.clone(), name.clone())
+        .with_key_variable(options.key_variable.clone());
+    play(&EndpointJudge::new(Endpoint::new(config)?, form))
+}
+
+#[cfg(not(feature = "endpoint"))]
+fn endpoint(_: &Options, _: &Play<'_>) -> Result<MatchReport, Error> {
+    Err(usage(
+        "judge `endpoint` needs an evaluate that was built with --features endpoint",
+    ))
+}
+
+/// The model's answers, in its chat template.
+fn answers(
+    options: &Options,
+    model: &Contestant,
+    known: &[(Prompt, Option<String>)],
+) -> Result<Vec<String>, Error> {
+    let mut items = Vec::new();
+    for (i, (prompt, _)) in known.iter().enumerate() {
+        let turns = messages(prompt);
+        let text = match &model.source {
+            Source::Local(local) => local.template().render(&turns, true)?,
+            // The endpoint writes the template; a longer conversation becomes one text.
+            #[cfg(feature = "endpoint")]
+            Source::Remote(_) if turns.len() == 1 => turns[0].content.clone(),
+            #[cfg(feature = "endpoint")]
+            Source::Remote(_) => PlainTemplate.render(&turns, true)?,
+        };
+        let max_tokens = options.max_tokens.unwrap_or(256);
+        items.push(Item {
+            id: i.to_string(),
+            group: "prompts".into(),
+            request: Completion::greedy(text, &[], max_tokens),
+        });
+    }
+    let task = Answers { items };
+    let evaluation = evaluate(options, model, &task, &*model.writer(false))?;
+    let records = evaluation.records.into_iter();
+    Ok(records
+        .map(|record| record.response.texts[0].trim().to_string())
+        .collect())
+}

@@ -1,0 +1,173 @@
+//! Who is measured: a folder, or an endpoint.
+
+use crate::{Options, usage};
+use burn::tensor::Device;
+use burn_kto::eval::*;
+use burn_kto::prelude::*;
+use std::path::Path;
+
+/// A model with what belongs to it.
+pub(crate) struct Local {
+    pub(crate) model: Llama,
+    pub(crate) tokenizer: HfTokenizer,
+    pub(crate) template: Option<JinjaTemplate>,
+    pub(crate) max_length: usize,
+    device: Device,
+}
+
+pub(crate) enum Source {
+    Local(Box<Local>),
+    #[cfg(feature = "endpoint")]
+    Remote(Box<Endpoint>),
+}
+
+pub(crate) struct Contestant {
+    name: String,
+    /// Of its records, within the output folder.
+    pub(crate) folder: String,
+    pub(crate) source: Source,
+}
+
+impl Contestant {
+    pub(crate) fn first(options: &Options, device: &Device) -> Result<Self, Error> {
+        match (&options.model, &options.url, &options.name) {
+            (Some(folder), ..) => Self::local(options, folder, device),
+            (None, Some(url), Some(name)) => Self::remote(options, url, name),
+            _ => Err(usage(
+                "--model DIR, or --url URL with --name NAME, is needed",
+            )),
+        }
+    }
+
+    /// The other model, under another name than the first.
+    pub(crate) fn second(
+        options: &Options,
+        folder: &Path,
+        first: &Self,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let mut second = Self::local(options, folder, device)?;
+        if second.folder == first.folder {
+            second.folder += "-2";
+            second.name += " (2)";
+        }
+        Ok(second)
+    }
+
+    fn local(options: &Options, folder: &Path, device: &Device) -> Result<Self, Error> {
+        eprintln!("reading {}", folder.display());
+        let tokenizer = HfTokenizer::from_folder(folder)?;
+        let template = JinjaTemplate::from_folder(folder)?;
+        let model = Llama::load(folder, device)?;
+        let longest = model.config().max_length();
+        let max_length = options.max_length.unwrap_or(longest.min(4096));
+        if max_length > longest || max_length < 2 {
+            return Err(Error::Config {
+                field: "max-length",
+                reason: "must be at least 2 and not more than the model reads",
+                value: format!("{max_length} for a model of {longest}"),
+            });
+        }
+        if options.chat && template.is_none() {
+            return Err(usage(format!(
+                "{}: has no chat template for --chat",
+                folder.display()
+            )));
+        }
+        let name = name_of(folder);
+        let local = Local {
+            model,
+            tokenizer,
+            template,
+            max_length,
+            device: device.clone(),
+        };
+        Ok(Self {
+            folder: name.clone(),
+            name: if options.chat {
+                format!("{name} (chat)")
+            } else {
+                name
+            },
+            source: Source::Local(Box::new(local)),
+        })
+    }
+
+    #[cfg(feature = "endpoint")]
+    fn remote(options: &Options, url: &str, name: &str) -> Result<Self, Error> {
+        let config = EndpointConfig::new(url.into(), name.into())
+            .with_key_variable(options.key_variable.clone());
+        Ok(Self {
+            name: name.into(),
+            folder: name.replace(['/', '\\', ':'], "-"),
+            source: Source::Remote(Box::new(Endpoint::new(config)?)),
+        })
+    }
+
+    #[cfg(not(feature = "endpoint"))]
+    fn remote(_: &Options, _: &str, _: &str) -> Result<Self, Error> {
+        Err(usage(
+            "--url needs an evaluate that was built with --features endpoint",
+        ))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Answers choices, which an endpoint does not.
+    pub(crate) fn chooser(&self, chat: bool) -> Result<LocalModel<'_, Llama>, Error> {
+        match &self.source {
+            Source::Local(local) => Ok(local.subject(chat)),
+            #[cfg(feature = "endpoint")]
+            Source::Remote(_) => Err(usage(
+                "an endpoint gives no log-probabilities of given texts: use --tasks mmlu-generative",
+            )),
+        }
+    }
+
+    pub(crate) fn writer(&self, chat: bool) -> Box<dyn Subject<Completion> + '_> {
+        match &self.source {
+            Source::Local(local) => Box::new(local.subject(chat)),
+            #[cfg(feature = "endpoint")]
+            Source::Remote(endpoint) => Box::new(Shared(endpoint)),
+        }
+    }
+}
+
+/// The folder's name; a run's `model` is named after the run.
+fn name_of(folder: &Path) -> String {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
+    let name = names.find(|name| name != "model");
+    name.map_or("model".into(), |name| name.into_owned())
+}
+
+/// An endpoint that is lent.
+#[cfg(feature = "endpoint")]
+struct Shared<'a>(&'a Endpoint);
+
+#[cfg(feature = "endpoint")]
+impl Subject<Completion> for Shared<'_> {
+    fn answer(&self, requests: &[Completion]) -> Result<Vec<Texts>, Error> {
+        self.0.answer(requests)
+    }
+}
+
+impl Local {
+    fn subject(&self, chat: bool) -> LocalModel<'_, Llama> {
+        let subject = LocalModel::new(&self.model, &self.tokenizer, self.max_length, &self.device)
+            .with_stop_tokens(self.tokenizer.stop_tokens());
+        match &self.template {
+            Some(template) if chat => subject.with_chat(template),
+            _ => subject,
+        }
+    }
+
+    pub(crate) fn template(&self) -> &dyn ChatTemplate {
+        match &self.template {
+            Some(template) => template,
+            None => &PlainTemplate,
+        }
+    }
+}
