@@ -1,12 +1,14 @@
 //! Files as people have them, good and bad.
 
+mod formats;
+
 use burn_kto::prelude::*;
 use proptest::prelude::*;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-fn file(content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
+pub(crate) fn file(content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content.as_ref()).unwrap();
     file.flush().unwrap();
@@ -32,7 +34,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn user(text: &str) -> Prompt {
+pub(crate) fn user(text: &str) -> Prompt {
     Prompt::from(vec![Message::new("user", text)])
 }
 
@@ -312,7 +314,7 @@ proptest! {
     }
 }
 
-fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/datasets");
     let path = Path::new(folder).join(name);
     if fs::exists(&path).unwrap_or(false) {
