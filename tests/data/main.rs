@@ -1,6 +1,8 @@
 //! Files as people have them, good and bad.
 
 mod formats;
+#[cfg(feature = "tokenizers")]
+mod templates;
 
 use burn_kto::prelude::*;
 use proptest::prelude::*;
