@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 const ENDINGS: [&str; 4] = ["jsonl", "ndjson", "json", "parquet"];
 const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
 
-/// The files that `path` stands for, sorted by name: itself, all data files of a folder and the folders in it, or what a pattern with `*`, `?` or `[…]`
-/// matches.
+/// The files that `path` stands for, sorted by name: itself, all data files of a folder and the folders in it, what a pattern with `*`, `?` or `[…]`
+/// matches, or what `hf://owner/name` has on the Hugging Face Hub.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    if let Some(name) = path.to_str().and_then(|path| path.strip_prefix("hf://")) {
+        return super::hub::files(name);
+    }
     if path.is_dir() {
         let mut found = Vec::new();
         collect(path, &mut found)?;

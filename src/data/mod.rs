@@ -1,7 +1,7 @@
 //! From files of feedback to batches.
 //!
-//! [`Reader`] reads files, folders and patterns of JSON Lines, JSON arrays (plain, gzip, or zstandard with feature `zstd`) and Parquet (feature `parquet`)
-//! in all forms of [`Format`]; [`read_binary`], [`read_preferences`], [`read_scored`] and [`read_sft`] are it with its defaults. The plain columns:
+//! [`Reader`] reads files, folders and patterns of JSON Lines, JSON arrays (plain, gzip, or zstandard with feature `zstd`) and Parquet (feature `parquet`),
+//! and data sets on the Hugging Face Hub (`hf://owner/name`, feature `hub`), in all forms of [`Format`]; [`read_binary`], [`read_preferences`], [`read_scored`] and [`read_sft`] are it with its defaults. The plain columns:
 //!
 //! | columns | one row |
 //! |---|---|
@@ -29,6 +29,7 @@ mod files;
 mod format;
 mod guard;
 mod halos;
+mod hub;
 mod messages;
 mod mismatch;
 mod oasst;

@@ -26,8 +26,9 @@ pub struct Loaded<T> {
 
 /// Reads feedback, whatever its form.
 ///
-/// What is read is a file, a folder (all data files in it and below), or a pattern such as `data/*.jsonl.gz`, sorted by name. Each row's columns tell its
-/// [`Format`]. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
+/// What is read is a file, a folder (all data files in it and below), or a pattern such as `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set
+/// on the Hugging Face Hub: `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or all if none does. The Hub's cache,
+/// `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
 ///
 /// | where several answers of a prompt are ranked or rated (OpenAssistant, UltraFeedback) | |
 /// |---|---|

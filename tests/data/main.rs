@@ -1,6 +1,9 @@
 //! Files as people have them, good and bad.
 
 mod formats;
+mod fuzz;
+#[cfg(feature = "hub")]
+mod hub;
 #[cfg(feature = "tokenizers")]
 mod templates;
 
@@ -17,7 +20,7 @@ pub(crate) fn file(content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
     file
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     // Stored, not compressed: a gzip stream by hand is 20 bytes around the content.
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
     let length = u16::try_from(content.len()).unwrap();

@@ -152,11 +152,17 @@ fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
     }
 }
 
-pub(super) fn wrong(path: &Path, line: usize, message: impl Into<String>) -> Error {
+/// An error with its line. What the row said is in the message, on one line whatever it holds.
+pub(super) fn wrong(path: &Path, line: usize, message: impl AsRef<str>) -> Error {
+    let escaped = |c: char| {
+        let control = c.is_control();
+        let escaped = control.then(|| c.escape_default().to_string());
+        escaped.unwrap_or_else(|| c.to_string())
+    };
     Error::Record {
         path: path.into(),
         line,
-        message: message.into(),
+        message: message.as_ref().chars().map(escaped).collect(),
     }
 }
 
