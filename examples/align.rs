@@ -13,6 +13,8 @@
 mod demo;
 #[path = "align/folder.rs"]
 mod folder;
+#[path = "align/reading.rs"]
+mod reading;
 #[path = "align/world.rs"]
 mod world;
 
@@ -34,10 +36,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", requires = "data")]
     model: Option<PathBuf>,
 
-    /// Feedback: JSON Lines or a JSON array, plain or .gz. Columns: prompt + completion + label, messages + label, prompt + chosen + rejected, or
-    /// Anthropic-HH transcripts; with --threshold prompt + completion + score. Pairs serve KTO as one thumb up and one down.
-    #[arg(long, value_name = "FILE", requires = "model")]
+    /// Feedback: a file, a folder, a pattern such as 'data/*.jsonl.gz', or hf://owner/name (feature hub). JSON Lines, JSON arrays or Parquet; thumbs,
+    /// pairs, conversations, OpenAssistant, SHP, UltraFeedback, Anthropic-HH and more; with --threshold scores. Pairs serve KTO as one thumb up and one down.
+    #[arg(long, value_name = "DATA", requires = "model")]
     data: Option<PathBuf>,
+
+    #[command(flatten)]
+    reading: reading::Reading,
 
     /// How to align.
     #[arg(long, value_enum, default_value_t = Method::Kto, requires = "model")]

@@ -128,6 +128,20 @@ impl Sequences {
         self.scored_positions().len()
     }
 
+    /// Each row's tokens without its padding. Reads them back from the device.
+    pub fn rows(&self) -> Vec<Vec<i64>> {
+        let [_, width] = self.dims();
+        let tokens: Vec<i64> = self.tokens.to_data().iter().collect();
+        let real: Vec<bool> = self.attention_mask.to_data().iter().collect();
+        let width = width.max(1);
+        let rows = tokens.chunks(width).zip(real.chunks(width));
+        let row = |(tokens, real): (&[i64], &[bool])| {
+            let tokens = tokens.iter().zip(real);
+            tokens.filter(|(_, real)| **real).map(|(t, _)| *t).collect()
+        };
+        rows.map(row).collect()
+    }
+
     /// Number of real tokens. Reads the mask back from the device.
     pub fn num_tokens(&self) -> usize {
         let mask = self.attention_mask.to_data();

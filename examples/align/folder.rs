@@ -1,5 +1,6 @@
 //! A Hugging Face folder and a feedback file become an aligned folder.
 
+use crate::reading;
 use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
 use burn::module::Module;
 use burn_kto::prelude::*;
@@ -139,15 +140,15 @@ impl Job<'_> {
         config.validate()?;
         let examples = match options.threshold {
             Some(threshold) => {
-                let loaded = read_scored(data)?;
-                println!("data   {}", loaded.report);
+                let loaded = self.reader().scored(data)?;
+                reading::told(&loaded.report);
                 let labelled = ScoreLabels::new(threshold).apply(&loaded.examples)?;
                 println!("       {labelled}");
                 labelled.examples
             }
             None => {
-                let loaded = read_binary(data)?;
-                println!("data   {}", loaded.report);
+                let loaded = self.reader().binary(data)?;
+                reading::told(&loaded.report);
                 loaded.examples
             }
         };
@@ -223,8 +224,8 @@ impl Job<'_> {
         mut loss: L,
         learning_rate: f64,
     ) -> Result<Llama, Error> {
-        let loaded = read_preferences(data)?;
-        println!("data   {}", loaded.report);
+        let loaded = self.reader().preferences(data)?;
+        reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|p| self.encoder.encode_preferences(&p));
         let (train, held_out) = (told(train?), told(held_out?));
@@ -245,8 +246,8 @@ impl Job<'_> {
     }
 
     fn sft(self, data: &Path) -> Result<Llama, Error> {
-        let loaded = read_sft(data)?;
-        println!("data   {}", loaded.report);
+        let loaded = self.reader().sft(data)?;
+        reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
         let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_sft(&part));
         let (train, held_out) = (told(train?), told(held_out?));
@@ -259,6 +260,10 @@ impl Job<'_> {
             &held_out,
             2e-5,
         )
+    }
+
+    fn reader(&self) -> Reader {
+        self.options.reading.reader(self.options.seed)
     }
 
     fn split<T>(&self, mut examples: Vec<T>, prompt: impl Fn(&T) -> &Prompt) -> (Vec<T>, Vec<T>) {

@@ -3,6 +3,7 @@
 use crate::kl::Mismatched;
 use crate::sequence::Sequences;
 use burn::tensor::{Bool, Tensor};
+use std::collections::HashSet;
 
 /// Completions with thumbs, and mismatched pairs for the reference point z0. For demonstrations a batch is just [`Sequences`].
 #[derive(Clone, Debug)]
@@ -55,6 +56,25 @@ impl BinaryBatch {
         );
         self.weights = Some(weights);
         self
+    }
+
+    /// How many of the mismatched pairs are no such thing: the batch has that prompt with that completion as an example. Reads the tokens back from the
+    /// device.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// use burn::tensor::{Bool, Device, Tensor};
+    /// let device = Device::flex();
+    /// let rows = |rows: [[&[u32]; 2]; 2]| Sequences::padded(rows.iter().map(|[p, c]| (*p, *c)), 0, &device);
+    /// let own = rows([[&[1], &[5, 9]], [&[1], &[6, 6, 9]]]);
+    /// let wrong = rows([[&[1], &[6, 6, 9]], [&[1], &[7, 9]]]);
+    /// let batch = BinaryBatch::new(own, wrong, Tensor::<1, Bool>::from_data([true, false], &device));
+    /// assert_eq!(batch.matched_pairs(), 1);
+    /// ```
+    pub fn matched_pairs(&self) -> usize {
+        let examples: HashSet<Vec<i64>> = self.completions.rows().into_iter().collect();
+        let pairs = self.mismatched.rows();
+        pairs.iter().filter(|pair| examples.contains(*pair)).count()
     }
 
     /// With a z0 `[1]` that was estimated elsewhere.

@@ -1,50 +1,78 @@
 //! What the columns of a row say.
 
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
+use super::format::{Parsed, Wrong};
+use super::messages::{message_of, messages_of, split_last};
 use super::rows::{Row, shown};
 use super::score::ScoredExample;
 use super::transcript;
 use crate::model::Message;
 use serde_json::Value;
 
-/// A row, whichever of the known forms it has.
-#[derive(Debug)]
-pub(super) enum Parsed {
-    Sft(SftExample),
-    Binary(BinaryExample),
-    Preference(PreferenceExample),
-    Scored(ScoredExample),
-    /// Not an error of the file, but of no use.
-    Dropped(&'static str),
-}
-
 pub(super) const EMPTY: &str = "completion is empty";
 pub(super) const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
+const NO_PROMPT: &str = "prompt is empty";
 
-/// What is wrong, for the caller to put the path and line before.
-type Wrong = String;
-
+/// Texts or messages in columns named after what they are.
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
-    if row.contains_key("chosen") && row.contains_key("rejected") {
-        if row.contains_key("completion") && row.contains_key("label") {
-            return Err("is both a pair (chosen, rejected) and a completion with a label".into());
-        }
-        unweighted(row, "pairs")?;
+    if is_pair(row) {
         return preference(row);
     }
     let (prompt, completion) = if row.contains_key("completion") {
         let (prompt, answer) = (wanted(row, "prompt")?, wanted(row, "completion")?);
         (prompt_of(prompt)?, completion_of(answer, "completion")?)
-    } else if let Some(messages) = row.get("messages") {
-        let (prompt, completion) = split_last(messages_of(messages, "messages")?, "messages")?;
-        (Prompt::Messages(prompt), completion)
     } else {
-        return Err(unknown(row));
+        let messages = messages_of(wanted(row, "messages")?, "messages")?;
+        let (prompt, completion) = split_last(messages, "messages")?;
+        (Prompt::Messages(prompt), completion)
     };
+    labelled(row, prompt, completion)
+}
+
+/// A conversation in `conversations`, as ShareGPT and those after it have it.
+pub(super) fn conversation(row: &Row) -> Result<Parsed, Wrong> {
+    if is_pair(row) {
+        return preference(row);
+    }
+    let (prompt, completion) = split_last(turns(row, &row["conversations"])?, "conversations")?;
+    labelled(row, Prompt::Messages(prompt), completion)
+}
+
+/// An instruction and its input, as Alpaca and those after it have them.
+pub(super) fn instruction(row: &Row) -> Result<Parsed, Wrong> {
+    let mut asked = text(row, "instruction")?.to_string();
+    match row.get("input") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(input)) if input.is_empty() => {}
+        Some(Value::String(input)) => {
+            asked.push('\n');
+            asked += input;
+        }
+        Some(other) => return Err(format!("\"input\" must be a text, got {}", shown(other))),
+    }
+    if asked.trim().is_empty() {
+        return Ok(Parsed::Dropped(NO_PROMPT));
+    }
+    let mut messages = system(row)?;
+    messages.push(Message::new("user", asked));
+    labelled(
+        row,
+        Prompt::Messages(messages),
+        text(row, "output")?.to_string(),
+    )
+}
+
+fn is_pair(row: &Row) -> bool {
+    let both = |a, b| row.contains_key(a) && row.contains_key(b);
+    both("chosen", "rejected") || both("chosen_messages", "rejected_messages")
+}
+
+/// A thumb, a score or a demonstration, by the columns besides.
+fn labelled(row: &Row, prompt: Prompt, completion: String) -> Result<Parsed, Wrong> {
     if completion.trim().is_empty() {
         return Ok(Parsed::Dropped(EMPTY));
     }
-    match row.get("label") {
+    match row.get("label").or(row.get("kto_tag")) {
         None => Ok(match score_of(row)? {
             Some(score) => Parsed::Scored(ScoredExample {
                 prompt,
@@ -63,51 +91,92 @@ pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
 }
 
 fn preference(row: &Row) -> Result<Parsed, Wrong> {
+    if row.contains_key("completion") && row.contains_key("label") {
+        return Err("is both a pair (chosen, rejected) and a completion with a label".into());
+    }
+    unweighted(row, "pairs")?;
+    if let (Some(chosen), Some(rejected)) =
+        (row.get("chosen_messages"), row.get("rejected_messages"))
+    {
+        return whole(
+            messages_of(chosen, "chosen_messages")?,
+            messages_of(rejected, "rejected_messages")?,
+        );
+    }
     let (chosen, rejected) = (&row["chosen"], &row["rejected"]);
     let prompt = match (row.get("prompt"), row.get("conversations")) {
-        (Some(prompt), _) => Some(prompt_of(prompt)?),
-        (None, Some(turns)) => Some(Prompt::Messages(messages_of(turns, "conversations")?)),
-        (None, None) => None,
+        (Some(prompt), _) => prompt_of(prompt)?,
+        (None, Some(conversation)) => Prompt::Messages(turns(row, conversation)?),
+        (None, None) => {
+            return match (chosen, rejected) {
+                (Value::String(chosen), Value::String(rejected)) => whole(
+                    transcript::messages(chosen)?,
+                    transcript::messages(rejected)?,
+                ),
+                (Value::Array(_), Value::Array(_)) => whole(
+                    messages_of(chosen, "chosen")?,
+                    messages_of(rejected, "rejected")?,
+                ),
+                _ => Err(format!(
+                    "without \"prompt\", \"chosen\" and \"rejected\" must both be transcripts or both lists of messages, got {} and {}",
+                    shown(chosen),
+                    shown(rejected)
+                )),
+            };
+        }
     };
-    let sides = match (prompt, chosen, rejected) {
-        // The whole conversation is on each side.
-        (None, Value::String(chosen), Value::String(rejected)) => {
-            [("chosen", chosen), ("rejected", rejected)]
-                .map(|(name, text)| split_last(transcript::messages(text)?, name))
-        }
-        (None, Value::Array(_), Value::Array(_)) => [("chosen", chosen), ("rejected", rejected)]
-            .map(|(name, value)| split_last(messages_of(value, name)?, name)),
-        (None, ..) => {
-            return Err(format!(
-                "without \"prompt\", \"chosen\" and \"rejected\" must both be transcripts or both lists of messages, got {} and {}",
-                shown(chosen),
-                shown(rejected)
-            ));
-        }
+    match (&prompt, chosen, rejected) {
         // The conversation is on each side, and the prompt repeats a part of it.
-        (Some(Prompt::Text(_)), Value::Array(c), Value::Array(r)) if c.len() > 1 && r.len() > 1 => {
-            [("chosen", chosen), ("rejected", rejected)]
-                .map(|(name, value)| split_last(messages_of(value, name)?, name))
+        (Prompt::Text(_), Value::Array(c), Value::Array(r)) if c.len() > 1 && r.len() > 1 => whole(
+            messages_of(chosen, "chosen")?,
+            messages_of(rejected, "rejected")?,
+        ),
+        (Prompt::Text(_), Value::Array(_) | Value::Object(_), _)
+        | (Prompt::Text(_), _, Value::Array(_) | Value::Object(_)) => {
+            Err("a \"prompt\" that is a text needs \"chosen\" and \"rejected\" as texts, or both as whole conversations".into())
         }
-        (Some(Prompt::Text(_)), Value::Array(_) | Value::Object(_), _)
-        | (Some(Prompt::Text(_)), _, Value::Array(_) | Value::Object(_)) => {
-            return Err("a \"prompt\" that is a text needs \"chosen\" and \"rejected\" as texts, or both as whole conversations".into());
-        }
-        (Some(prompt), ..) => {
+        _ => {
             let chosen = completion_of(chosen, "chosen")?;
-            let rejected = completion_of(rejected, "rejected")?;
-            return Ok(pair(prompt, chosen, rejected));
+            Ok(pair(prompt, chosen, completion_of(rejected, "rejected")?))
         }
-    };
-    let [chosen, rejected] = sides;
-    let ((prompt, chosen), (other, rejected)) = (chosen?, rejected?);
+    }
+}
+
+/// A pair of whole conversations, which must begin alike.
+fn whole(chosen: Vec<Message>, rejected: Vec<Message>) -> Result<Parsed, Wrong> {
+    let (prompt, chosen) = split_last(chosen, "chosen")?;
+    let (other, rejected) = split_last(rejected, "rejected")?;
     if prompt != other {
         return Ok(Parsed::Dropped(PROMPTS_DIFFER));
     }
     Ok(pair(Prompt::Messages(prompt), chosen, rejected))
 }
 
-fn pair(prompt: Prompt, chosen: String, rejected: String) -> Parsed {
+/// What was said, after what `system` says.
+fn turns(row: &Row, conversation: &Value) -> Result<Vec<Message>, Wrong> {
+    let mut turns = system(row)?;
+    turns.extend(messages_of(conversation, "conversations")?);
+    Ok(turns)
+}
+
+fn system(row: &Row) -> Result<Vec<Message>, Wrong> {
+    match row.get("system") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![Message::new("system", text.as_str())]),
+        Some(other) => Err(format!("\"system\" must be a text, got {}", shown(other))),
+    }
+}
+
+/// The text in a column.
+pub(super) fn text<'a>(row: &'a Row, column: &str) -> Result<&'a str, Wrong> {
+    let value = wanted(row, column)?;
+    value
+        .as_str()
+        .ok_or_else(|| format!("\"{column}\" must be a text, got {}", shown(value)))
+}
+
+pub(super) fn pair(prompt: Prompt, chosen: String, rejected: String) -> Parsed {
     if chosen.trim().is_empty() || rejected.trim().is_empty() {
         return Parsed::Dropped(EMPTY);
     }
@@ -118,19 +187,19 @@ fn pair(prompt: Prompt, chosen: String, rejected: String) -> Parsed {
     })
 }
 
-fn wanted<'a>(row: &'a Row, column: &str) -> Result<&'a Value, Wrong> {
+pub(super) fn wanted<'a>(row: &'a Row, column: &str) -> Result<&'a Value, Wrong> {
     row.get(column)
         .ok_or_else(|| format!("\"{column}\" is missing; found {}", found(row)))
 }
 
-fn unknown(row: &Row) -> Wrong {
+pub(super) fn unknown(row: &Row) -> Wrong {
     format!(
-        "columns must be prompt + completion [+ label], messages [+ label], or [prompt +] chosen + rejected; found {}",
+        "columns must be prompt + completion [+ label], messages [+ label], [prompt +] chosen + rejected, or those of a data set that is known (see Format); found {}",
         found(row)
     )
 }
 
-fn found(row: &Row) -> String {
+pub(super) fn found(row: &Row) -> String {
     if row.is_empty() {
         return "none".into();
     }
@@ -141,7 +210,7 @@ fn found(row: &Row) -> String {
 }
 
 /// True, false, 1 or 0. Anything else may mean something else.
-fn label_of(label: &Value) -> Result<bool, Wrong> {
+pub(super) fn label_of(label: &Value) -> Result<bool, Wrong> {
     match label {
         Value::Bool(label) => Ok(*label),
         Value::Number(n) if n.as_i64() == Some(1) => Ok(true),
@@ -184,7 +253,7 @@ fn weight_of(weight: &Value) -> Result<f64, Wrong> {
     }
 }
 
-fn prompt_of(value: &Value) -> Result<Prompt, Wrong> {
+pub(super) fn prompt_of(value: &Value) -> Result<Prompt, Wrong> {
     match value {
         Value::String(text) => Ok(Prompt::Text(text.clone())),
         list => Ok(Prompt::Messages(messages_of(list, "prompt")?)),
@@ -192,56 +261,10 @@ fn prompt_of(value: &Value) -> Result<Prompt, Wrong> {
 }
 
 /// A text, a message, or a list of messages of which the last is it.
-fn completion_of(value: &Value, column: &str) -> Result<String, Wrong> {
+pub(super) fn completion_of(value: &Value, column: &str) -> Result<String, Wrong> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Object(_) => Ok(message_of(value, column)?.content),
+        Value::Object(_) => Ok(split_last(vec![message_of(value, column)?], column)?.1),
         list => Ok(split_last(messages_of(list, column)?, column)?.1),
-    }
-}
-
-fn messages_of(value: &Value, column: &str) -> Result<Vec<Message>, Wrong> {
-    let Value::Array(messages) = value else {
-        return Err(format!(
-            "\"{column}\" must be a text or a list of messages, got {}",
-            shown(value)
-        ));
-    };
-    if messages.is_empty() {
-        return Err(format!("\"{column}\" must not be an empty list"));
-    }
-    messages.iter().map(|m| message_of(m, column)).collect()
-}
-
-fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
-    let field = |names: [&str; 2]| names.iter().find_map(|name| value.get(name)?.as_str());
-    let (Some(role), Some(content)) = (field(["role", "from"]), field(["content", "value"])) else {
-        return Err(format!(
-            "a message in \"{column}\" must have a role and a text as content, got {}",
-            shown(value)
-        ));
-    };
-    let role = match role {
-        "user" | "human" => "user",
-        "assistant" | "gpt" => "assistant",
-        "system" | "tool" => role,
-        other => {
-            return Err(format!(
-                "a message's role must be system, user, assistant or tool, got \"{other}\""
-            ));
-        }
-    };
-    Ok(Message::new(role, content))
-}
-
-/// The last message, which must be the assistant's, apart from those before.
-fn split_last(mut messages: Vec<Message>, column: &str) -> Result<(Vec<Message>, String), Wrong> {
-    match messages.pop() {
-        Some(last) if last.role == "assistant" => Ok((messages, last.content)),
-        Some(last) => Err(format!(
-            "the last message of \"{column}\" must be the assistant's, got role \"{}\"",
-            last.role
-        )),
-        None => Err(format!("\"{column}\" must not be empty")),
     }
 }

@@ -29,6 +29,56 @@ impl From<Vec<Message>> for Prompt {
     }
 }
 
+/// What all kinds of examples have in common, for whoever counts them.
+pub(super) trait Example {
+    fn prompt(&self) -> &Prompt;
+
+    /// What was answered; of a pair both.
+    fn answers(&self) -> [&str; 2];
+
+    fn thumb(&self) -> Option<bool> {
+        None
+    }
+
+    fn score(&self) -> Option<f64> {
+        None
+    }
+}
+
+impl Example for SftExample {
+    fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    fn answers(&self) -> [&str; 2] {
+        [&self.completion, ""]
+    }
+}
+
+impl Example for BinaryExample {
+    fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    fn answers(&self) -> [&str; 2] {
+        [&self.completion, ""]
+    }
+
+    fn thumb(&self) -> Option<bool> {
+        Some(self.desirable)
+    }
+}
+
+impl Example for PreferenceExample {
+    fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    fn answers(&self) -> [&str; 2] {
+        [&self.chosen, &self.rejected]
+    }
+}
+
 /// A demonstration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SftExample {

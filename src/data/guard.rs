@@ -6,6 +6,7 @@
 use super::example::Prompt;
 use crate::error::Error;
 use crate::model::{Message, Tokenizer};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Characters that Unicode keeps for uses like this one; no text has them.
@@ -84,15 +85,47 @@ impl Guard {
                 (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
             },
             Prompt::Messages(messages) => {
-                let texts = messages.iter().map(|m| self.text(&m.content));
-                let texts: Vec<_> = texts.collect();
-                if texts.iter().all(|(_, found)| !found) {
+                let marked: Vec<_> = messages.iter().map(|m| self.message(m)).collect();
+                if marked.iter().all(Option::is_none) {
                     return (Cow::Borrowed(prompt), false);
                 }
-                let messages = messages.iter().zip(texts);
-                let marked = messages.map(|(m, (text, _))| Message::new(m.role.clone(), text));
+                let marked = messages.iter().zip(marked);
+                let marked = marked.map(|(m, marked)| marked.unwrap_or_else(|| m.clone()));
                 (Cow::Owned(Prompt::Messages(marked.collect())), true)
             }
+        }
+    }
+
+    /// The message with marks, if it needs any.
+    fn message(&self, message: &Message) -> Option<Message> {
+        let (content, mut found) = self.text(&message.content);
+        let mut marked = Message {
+            content: content.into_owned(),
+            ..message.clone()
+        };
+        for value in marked.extra.values_mut() {
+            found |= self.value(value);
+        }
+        found.then_some(marked)
+    }
+
+    /// Marks all texts in a value; whether there is anything to mark.
+    fn value(&self, value: &mut Value) -> bool {
+        match value {
+            Value::String(text) => {
+                let (marked, found) = self.text(text);
+                if found {
+                    *value = marked.into_owned().into();
+                }
+                found
+            }
+            Value::Array(items) => items
+                .iter_mut()
+                .fold(false, |found, item| self.value(item) | found),
+            Value::Object(map) => map
+                .values_mut()
+                .fold(false, |found, item| self.value(item) | found),
+            _ => false,
         }
     }
 }
@@ -123,6 +156,23 @@ mod tests {
 
     fn guard(specials: &[&str]) -> Guard {
         Guard::of(specials.iter().map(|s| s.to_string()).collect())
+    }
+
+    #[test]
+    fn calls_of_tools_are_marked_too() {
+        let mut message = Message::new("assistant", "");
+        let calls = serde_json::json!([{"arguments": {"text": "<s>", "n": 1}}]);
+        message.extra.insert("tool_calls".into(), calls);
+        let prompt = Prompt::Messages(vec![message]);
+        let (marked, found) = guard(&["<s>"]).prompt(&prompt);
+        let Prompt::Messages(marked) = &*marked else {
+            panic!()
+        };
+        assert!(found);
+        assert_eq!(
+            marked[0].extra["tool_calls"][0]["arguments"]["text"],
+            "\u{FDD0}<s>\u{FDD1}"
+        );
     }
 
     #[test]

@@ -1,41 +1,56 @@
 //! From files of feedback to batches.
 //!
-//! | read by | columns | one row |
-//! |---|---|---|
-//! | [`read_binary`] | `prompt`, `completion`, `label` | `{"prompt": "2 + 2 =", "completion": " 4", "label": true}` |
-//! | [`read_binary`] | `messages`, `label` | `{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}], "label": true}` |
-//! | [`read_preferences`], [`read_binary`] | `prompt`, `chosen`, `rejected` | `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}` |
-//! | [`read_preferences`], [`read_binary`] | `chosen`, `rejected` | `{"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What?"}` |
-//! | [`read_scored`] | `prompt`, `completion`, `score` | `{"prompt": "2 + 2 =", "completion": " 4", "score": 4.5}` |
-//! | [`read_sft`] | any of the above, with or without `label` | `{"prompt": "2 + 2 =", "completion": " 4"}` |
+//! [`Reader`] reads files, folders and patterns of JSON Lines, JSON arrays (plain, gzip, or zstandard with feature `zstd`) and Parquet (feature `parquet`),
+//! and data sets on the Hugging Face Hub (`hf://owner/name`, feature `hub`), in all forms of [`Format`]; [`read_binary`], [`read_preferences`], [`read_scored`] and [`read_sft`] are it with its defaults. The plain columns:
+//!
+//! | columns | one row |
+//! |---|---|
+//! | `prompt`, `completion`, `label` | `{"prompt": "2 + 2 =", "completion": " 4", "label": true}` |
+//! | `messages`, `label` | `{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}], "label": true}` |
+//! | `prompt`, `chosen`, `rejected` | `{"prompt": "2 + 2 =", "chosen": " 4", "rejected": " 5"}` |
+//! | `chosen`, `rejected` | `{"chosen": "\n\nHuman: Hi\n\nAssistant: Hello!", "rejected": "\n\nHuman: Hi\n\nAssistant: What?"}` |
+//! | `prompt`, `completion`, `score` | `{"prompt": "2 + 2 =", "completion": " 4", "score": 4.5}` |
+//! | `prompt`, `completion` | `{"prompt": "2 + 2 =", "completion": " 4"}` |
 //!
 //! A row with a `label` may have a `weight`. [`ScoreLabels`] makes thumbs of scores.
 //!
-//! Wherever a text may stand, a list of messages may stand too. A file is JSON Lines or one JSON array, plain or gzip (feature `gzip`). What a
-//! row has besides is ignored. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
+//! Wherever a text may stand, a list of messages may stand too. What a row has besides is ignored. A row that is wrong is an error with its line; a row that
+//! is of no use is dropped and counted in the [`ReadReport`], or an error too if the reader is [strict](Reader::with_strict).
 //!
 //! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those.
 
 mod batch;
 mod batcher;
+mod census;
 mod columns;
 mod encode;
 mod example;
+mod files;
+mod format;
 mod guard;
+mod halos;
+mod hub;
+mod messages;
 mod mismatch;
+mod oasst;
+mod ranked;
 mod reader;
 mod report;
 mod rows;
 mod sampler;
 mod score;
+mod shp;
 mod tokenized;
 mod transcript;
+mod ultra_feedback;
 
 pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 pub use encode::{Encoded, Encoder};
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-pub use reader::{Loaded, read_binary, read_preferences, read_scored, read_sft};
+pub use format::Format;
+pub use ranked::RankedPairs;
+pub use reader::{Loaded, Reader, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
 pub use sampler::{epoch_order, hold_out};
 pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};

@@ -1,127 +1,390 @@
 //! Files of feedback.
 
-use super::columns::{Parsed, parse};
-use super::example::{BinaryExample, PreferenceExample, SftExample};
+use super::census::Census;
+use super::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
+use super::files::files;
+use super::format::{Choices, Format, Parsed};
+use super::ranked::RankedPairs;
 use super::report::ReadReport;
 use super::rows::{for_each_row, wrong};
 use super::score::ScoredExample;
 use crate::error::Error;
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-/// What was read from a file.
+/// What was read.
 #[derive(Clone, Debug)]
 pub struct Loaded<T> {
-    /// The examples, in the file's order.
+    /// The examples, in the order of the files.
     pub examples: Vec<T>,
     /// What became of the rows.
     pub report: ReadReport,
 }
 
-/// Reads completions with thumbs. A row with a pair makes two examples: the chosen desirable, the rejected undesirable.
+/// Reads feedback, whatever its form.
 ///
-/// # Errors
+/// What is read is a file, a folder (all data files in it and below), or a pattern such as `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set
+/// on the Hugging Face Hub: `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or all if none does. The Hub's cache,
+/// `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
 ///
-/// Where the file cannot be read, and at the first row that is wrong, with its line.
-pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
-    let mut loaded = read(path.as_ref(), |parsed, examples| match parsed {
-        Parsed::Binary(example) => {
-            examples.push(example);
-            Ok(())
-        }
-        Parsed::Preference(pair) => {
-            examples.extend(pair.into_binary());
-            Ok(())
-        }
-        Parsed::Scored(_) => Err(
-            "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
-        ),
-        _ => Err("\"label\" is missing: thumbs need one, true or false"),
-    })?;
-    let up = loaded.examples.iter().filter(|e| e.desirable).count();
-    loaded.report.desirable = up;
-    loaded.report.undesirable = loaded.examples.len() - up;
-    Ok(loaded)
+/// | where several answers of a prompt are ranked or rated (OpenAssistant, UltraFeedback) | |
+/// |---|---|
+/// | [`preferences`](Self::preferences) | pairs by [`RankedPairs`], neighbours by default |
+/// | [`binary`](Self::binary) | up above the prompt's median, down below it |
+/// | [`scored`](Self::scored) | each, with its rating; of ranks the negative |
+/// | [`sft`](Self::sft) | the best |
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("shp.jsonl");
+/// # std::fs::write(&path, r#"{"history": "Why?", "human_ref_A": "So.", "human_ref_B": "No.", "labels": 1, "score_A": 9, "score_B": 3}
+/// # {"history": "Why?", "human_ref_A": "So.", "human_ref_B": "Hm.", "labels": 1, "score_A": 9, "score_B": 8}"#).unwrap();
+/// let loaded = Reader::new().with_score_ratio(2.0).preferences(&path)?;
+/// assert_eq!(loaded.examples[0].chosen, "So.");
+/// assert_eq!(loaded.report.to_string(), "read 2 rows (shp), 1 examples; left out 1: scores are too close");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader {
+    format: Option<Format>,
+    strict: bool,
+    pairs: RankedPairs,
+    choices: Choices,
+    per_prompt: Option<usize>,
+    duplicates: bool,
+    seed: u64,
 }
 
-/// Reads pairs.
-///
-/// # Errors
-///
-/// As [`read_binary`].
-pub fn read_preferences(path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
-    read(path.as_ref(), |parsed, examples| match parsed {
-        Parsed::Preference(example) => {
-            examples.push(example);
-            Ok(())
-        }
-        _ => Err("pairs need \"chosen\" and \"rejected\""),
-    })
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
-/// Reads completions with scores. [`ScoreLabels`](super::ScoreLabels) makes thumbs of them.
-///
-/// # Errors
-///
-/// As [`read_binary`].
-pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
-    read(path.as_ref(), |parsed, examples| match parsed {
-        Parsed::Scored(example) => {
-            examples.push(example);
-            Ok(())
-        }
-        Parsed::Binary(_) => {
-            Err("has a \"label\", so it needs no threshold: it is for read_binary")
-        }
-        _ => Err("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
-    })
-}
-
-/// Reads demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable; the others are counted as dropped.
-///
-/// # Errors
-///
-/// As [`read_binary`].
-pub fn read_sft(path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
-    let mut undesirable = 0;
-    let mut loaded = read(path.as_ref(), |parsed, examples| {
-        match parsed {
-            Parsed::Sft(example) => examples.push(example),
-            Parsed::Preference(pair) => examples.push(pair.into_sft()),
-            Parsed::Scored(scored) => {
-                examples.push(SftExample::new(scored.prompt, scored.completion));
-            }
-            Parsed::Binary(example) => match example.into_sft() {
-                Some(example) => examples.push(example),
-                None => undesirable += 1,
+impl Reader {
+    /// Reads everything that is of use.
+    pub fn new() -> Self {
+        Self {
+            format: None,
+            strict: false,
+            pairs: RankedPairs::default(),
+            choices: Choices {
+                language: None,
+                score_ratio: 1.0,
+                overall_score: false,
             },
-            Parsed::Dropped(_) => {}
+            per_prompt: None,
+            duplicates: true,
+            seed: 42,
         }
-        Ok(())
-    })?;
-    if undesirable > 0 {
-        loaded.report.dropped.insert("undesirable", undesirable);
     }
-    Ok(loaded)
+
+    /// Rows must be of this format; without, their columns tell.
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// A row that would be dropped is an error with its line instead. What you ask to leave out is not.
+    pub fn with_strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Which pairs are made of ranked answers.
+    pub fn with_pairs(mut self, pairs: RankedPairs) -> Self {
+        self.pairs = pairs;
+        self
+    }
+
+    /// OpenAssistant: messages in this language only, such as `en`.
+    pub fn with_language(mut self, language: impl Into<String>) -> Self {
+        self.choices.language = Some(language.into());
+        self
+    }
+
+    /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors, and the KTO paper, take 2.
+    pub fn with_score_ratio(mut self, least: f64) -> Self {
+        self.choices.score_ratio = least;
+        self
+    }
+
+    /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to be wrong in thousands of rows.
+    pub fn with_overall_score(mut self) -> Self {
+        self.choices.overall_score = true;
+        self
+    }
+
+    /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs. The KTO paper takes 5 of SHP.
+    pub fn with_per_prompt(mut self, most: usize) -> Self {
+        self.per_prompt = Some(most);
+        self
+    }
+
+    /// Leaves out what was there before: the same prompt, completion and thumb. Without, duplicates are counted and kept.
+    pub fn without_duplicates(mut self) -> Self {
+        self.duplicates = false;
+        self
+    }
+
+    /// Of what is drawn at random.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Completions with thumbs. A row with a pair makes two examples: the chosen desirable, the rejected undesirable.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read, and at the first row that is wrong, with its line.
+    pub fn binary(&self, path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
+        self.load(path.as_ref(), |parsed, out| match parsed {
+            Parsed::Binary(example) => out.unit(vec![example]),
+            Parsed::Preference(pair) => out.unit(pair.into_binary().into()),
+            Parsed::Ranked(ranked) => {
+                let (thumbs, middle) = ranked.thumbs();
+                out.left_out(MIDDLE, middle);
+                if ranked.ranked() == 0 {
+                    return out.dropped(UNRANKED);
+                }
+                thumbs.into_iter().try_for_each(|thumb| out.unit(vec![thumb]))
+            }
+            Parsed::Scored(_) => out.wrong(
+                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
+            ),
+            _ => out.wrong("\"label\" is missing: thumbs need one, true or false"),
+        })
+    }
+
+    /// Pairs.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn preferences(&self, path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
+        self.load(path.as_ref(), |parsed, out| match parsed {
+            Parsed::Preference(example) => out.unit(vec![example]),
+            Parsed::Ranked(ranked) => {
+                let pairs = ranked.pairs(self.pairs);
+                if pairs.is_empty() {
+                    return out.dropped(NO_PAIR);
+                }
+                pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
+            }
+            _ => out.wrong("pairs need \"chosen\" and \"rejected\""),
+        })
+    }
+
+    /// Completions with scores. [`ScoreLabels`](super::ScoreLabels) makes thumbs of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn scored(&self, path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
+        self.load(path.as_ref(), |parsed, out| match parsed {
+            Parsed::Scored(example) => out.unit(vec![example]),
+            Parsed::Ranked(ranked) => {
+                let scored = ranked.scored();
+                if scored.is_empty() {
+                    return out.dropped(UNRANKED);
+                }
+                scored.into_iter().try_for_each(|one| out.unit(vec![one]))
+            }
+            Parsed::Binary(_) => {
+                out.wrong("has a \"label\", so it needs no threshold: it is for read_binary")
+            }
+            _ => out.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
+        })
+    }
+
+    /// Demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn sft(&self, path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
+        self.load(path.as_ref(), |parsed, out| match parsed {
+            Parsed::Sft(example) => out.unit(vec![example]),
+            Parsed::Preference(pair) => out.unit(vec![pair.into_sft()]),
+            Parsed::Scored(scored) => {
+                out.unit(vec![SftExample::new(scored.prompt, scored.completion)])
+            }
+            Parsed::Ranked(ranked) => match ranked.best() {
+                Some(example) => out.unit(vec![example]),
+                None => out.dropped(UNRANKED),
+            },
+            Parsed::Binary(example) => match example.into_sft() {
+                Some(example) => out.unit(vec![example]),
+                None => {
+                    out.left_out("undesirable", 1);
+                    Ok(())
+                }
+            },
+            Parsed::Dropped(reason) => out.dropped(reason),
+            Parsed::LeftOut(reason) => {
+                out.left_out(reason, 1);
+                Ok(())
+            }
+        })
+    }
+
+    fn load<T: Example>(
+        &self,
+        path: &Path,
+        keep: impl Fn(Parsed, &mut Row<'_, T>) -> Result<(), Error>,
+    ) -> Result<Loaded<T>, Error> {
+        let ratio = self.choices.score_ratio;
+        Error::check(
+            ratio >= 1.0 && ratio.is_finite(),
+            "score_ratio",
+            "must be at least 1 and finite",
+            ratio,
+        )?;
+        let mut report = ReadReport::default();
+        let mut units = Vec::new();
+        for file in files(path)? {
+            report.files += 1;
+            for_each_row(&file, |line, row| {
+                report.rows += 1;
+                let parsed = Format::parse(self.format, &row, &self.choices);
+                let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
+                *report.formats.entry(format).or_default() += 1;
+                let mut out = Row {
+                    place: (&file, line),
+                    strict: self.strict,
+                    report: &mut report,
+                    units: &mut units,
+                };
+                parsed.into_iter().try_for_each(|parsed| match parsed {
+                    Parsed::Dropped(reason) => out.dropped(reason),
+                    Parsed::LeftOut(reason) => {
+                        out.left_out(reason, 1);
+                        Ok(())
+                    }
+                    parsed => keep(parsed, &mut out),
+                })
+            })?;
+        }
+        self.cap(&mut units, &mut report);
+        let mut examples: Vec<T> = units.into_iter().flatten().collect();
+        let census = Census::of(&examples);
+        census.write(&mut report);
+        if !self.duplicates {
+            let mut place = 0..;
+            examples.retain(|_| place.next().is_none_or(|i| !census.again.contains(&i)));
+            report.leave_out("duplicate", census.again.len());
+        }
+        report.count(&examples);
+        if examples.is_empty() && report.rows > 0 {
+            let message = format!("{}: no row is of use: {report}", path.display());
+            return Err(Error::Dataset { message });
+        }
+        Ok(Loaded { examples, report })
+    }
+
+    /// Leaves out what is too much of one prompt.
+    fn cap<T: Example>(&self, units: &mut Vec<Vec<T>>, report: &mut ReadReport) {
+        let Some(most) = self.per_prompt else {
+            return;
+        };
+        let mut of_prompt: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut first: std::collections::HashMap<&Prompt, usize> = std::collections::HashMap::new();
+        for (i, unit) in units.iter().enumerate() {
+            let Some(example) = unit.first() else {
+                continue;
+            };
+            let group = *first.entry(example.prompt()).or_insert(i);
+            of_prompt.entry(group).or_default().push(i);
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut kept = HashSet::new();
+        for group in of_prompt.into_values() {
+            let n = group.len();
+            let drawn = index::sample(&mut rng, n, most.min(n));
+            kept.extend(drawn.into_iter().map(|i| group[i]));
+        }
+        report.leave_out(
+            "more of one prompt than asked for",
+            units.len() - kept.len(),
+        );
+        let mut place = 0..;
+        units.retain(|_| place.next().is_some_and(|i| kept.contains(&i)));
+    }
 }
 
-fn read<T>(
-    path: &Path,
-    mut keep: impl FnMut(Parsed, &mut Vec<T>) -> Result<(), &'static str>,
-) -> Result<Loaded<T>, Error> {
-    let mut examples = Vec::new();
-    let mut report = ReadReport::default();
-    for_each_row(path, |line, row| {
-        report.rows += 1;
-        match parse(&row).map_err(|message| wrong(path, line, message))? {
-            Parsed::Dropped(reason) => *report.dropped.entry(reason).or_default() += 1,
-            parsed => keep(parsed, &mut examples).map_err(|message| wrong(path, line, message))?,
-        }
+const UNRANKED: &str = "no answer is ranked";
+const NO_PAIR: &str = "no answer is better than another";
+const MIDDLE: &str = "answer at the median of its prompt";
+
+/// Where what a row says goes.
+struct Row<'a, T> {
+    place: (&'a Path, usize),
+    strict: bool,
+    report: &'a mut ReadReport,
+    units: &'a mut Vec<Vec<T>>,
+}
+
+impl<T> Row<'_, T> {
+    /// Examples that belong together.
+    fn unit(&mut self, examples: Vec<T>) -> Result<(), Error> {
+        self.units.push(examples);
         Ok(())
-    })?;
-    report.examples = examples.len();
-    if examples.is_empty() && report.rows > 0 {
-        let message = format!("{}: no row is of use: {report}", path.display());
-        return Err(Error::Dataset { message });
     }
-    Ok(Loaded { examples, report })
+
+    fn dropped(&mut self, reason: &'static str) -> Result<(), Error> {
+        if self.strict {
+            return self.wrong(reason);
+        }
+        *self.report.dropped.entry(reason).or_default() += 1;
+        Ok(())
+    }
+
+    fn left_out(&mut self, reason: &'static str, count: usize) {
+        self.report.leave_out(reason, count);
+    }
+
+    fn wrong(&self, message: &str) -> Result<(), Error> {
+        Err(wrong(self.place.0, self.place.1, message))
+    }
+}
+
+/// [`Reader::binary`] of a [`Reader::new`].
+///
+/// # Errors
+///
+/// As there.
+pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
+    Reader::new().binary(path)
+}
+
+/// [`Reader::preferences`] of a [`Reader::new`].
+///
+/// # Errors
+///
+/// As there.
+pub fn read_preferences(path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
+    Reader::new().preferences(path)
+}
+
+/// [`Reader::scored`] of a [`Reader::new`].
+///
+/// # Errors
+///
+/// As there.
+pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
+    Reader::new().scored(path)
+}
+
+/// [`Reader::sft`] of a [`Reader::new`].
+///
+/// # Errors
+///
+/// As there.
+pub fn read_sft(path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
+    Reader::new().sft(path)
 }

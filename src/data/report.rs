@@ -1,35 +1,147 @@
 //! What was read, kept and dropped: data is never lost without a word.
 
-use serde::Serialize;
+use super::example::Example;
+use super::format::Format;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What became of the rows of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// What became of rows.
+///
+/// As text it is one line; [`table`](Self::table) is for people, and it serialises.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReadReport {
-    /// Rows in the file.
+    /// Files read.
+    pub files: usize,
+    /// Rows in them.
     pub rows: usize,
+    /// Rows of each format.
+    #[serde(serialize_with = "by_name")]
+    pub formats: BTreeMap<Format, usize>,
     /// Examples made of them; a pair read as thumbs makes two.
     pub examples: usize,
-    /// Rows dropped, by reason.
+    /// Different prompts, before duplicates are left out.
+    pub prompts: usize,
+    /// Rows, or answers in them, that are of no use, by reason.
     pub dropped: BTreeMap<&'static str, usize>,
+    /// Rows, or answers in them, that were not asked for, by reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+    /// Examples that were there before, word for word; kept unless asked otherwise.
+    pub duplicated: usize,
+    /// Examples that were there before with the other thumb.
+    pub contradicted: usize,
     /// Thumbs up, where the examples have thumbs.
     pub desirable: usize,
     /// Thumbs down.
     pub undesirable: usize,
+    /// Lowest and highest score, where the examples have scores.
+    pub scores: Option<(f64, f64)>,
+}
+
+fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(
+        formats
+            .iter()
+            .map(|(format, count)| (format.to_string(), count)),
+    )
+}
+
+impl ReadReport {
+    pub(super) fn leave_out(&mut self, reason: &'static str, count: usize) {
+        if count > 0 {
+            *self.left_out.entry(reason).or_default() += count;
+        }
+    }
+
+    /// Counts what is kept in the end.
+    pub(super) fn count<T: Example>(&mut self, examples: &[T]) {
+        self.examples = examples.len();
+        let thumbs = |up: bool| examples.iter().filter(|e| e.thumb() == Some(up)).count();
+        (self.desirable, self.undesirable) = (thumbs(true), thumbs(false));
+        let scores = || examples.iter().filter_map(Example::score);
+        self.scores = scores().reduce(f64::min).zip(scores().reduce(f64::max));
+    }
+
+    /// One line an item.
+    ///
+    /// ```
+    /// use burn_kto::data::ReadReport;
+    /// let mut report = ReadReport::default();
+    /// (report.rows, report.examples) = (3, 2);
+    /// report.dropped.insert("completion is empty", 1);
+    /// assert_eq!(report.table().lines().last(), Some("dropped                1  completion is empty"));
+    /// ```
+    pub fn table(&self) -> String {
+        let formats: Vec<String> = self.formats.keys().map(Format::to_string).collect();
+        let mut lines = vec![
+            (
+                "rows",
+                self.rows,
+                format!("in {} files: {}", self.files, formats.join(", ")),
+            ),
+            ("examples", self.examples, String::new()),
+            ("prompts", self.prompts, String::new()),
+        ];
+        if self.desirable + self.undesirable > 0 {
+            lines.push(("desirable", self.desirable, String::new()));
+            lines.push(("undesirable", self.undesirable, String::new()));
+        }
+        if let Some((low, high)) = self.scores {
+            lines.push(("scores", self.examples, format!("from {low} to {high}")));
+        }
+        if self.duplicated > 0 {
+            lines.push(("duplicated", self.duplicated, String::new()));
+        }
+        if self.contradicted > 0 {
+            let why = "with the other thumb before".to_string();
+            lines.push(("contradicted", self.contradicted, why));
+        }
+        let reasons = |name: &'static str, counts: &BTreeMap<&'static str, usize>| {
+            let counts: Vec<_> = counts
+                .iter()
+                .map(|(why, n)| (name, *n, why.to_string()))
+                .collect();
+            counts
+        };
+        lines.extend(reasons("dropped", &self.dropped));
+        lines.extend(reasons("left out", &self.left_out));
+        table(&lines)
+    }
+}
+
+fn table(lines: &[(&str, usize, String)]) -> String {
+    let lines = lines.iter().map(|(name, count, more)| {
+        let line = format!("{name:<14}{count:>10}  {more}");
+        line.trim_end().to_string()
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for ReadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "read {} rows, {} examples", self.rows, self.examples)?;
+        let formats: Vec<String> = self.formats.keys().map(Format::to_string).collect();
+        write!(
+            f,
+            "read {} rows ({}), {} examples",
+            self.rows,
+            formats.join(", "),
+            self.examples
+        )?;
         if self.desirable + self.undesirable > 0 {
             let (up, down) = (self.desirable, self.undesirable);
             write!(f, " ({up} desirable, {down} undesirable)")?;
         }
-        dropped(f, &self.dropped)
+        dropped(f, "dropped", &self.dropped)?;
+        dropped(f, "left out", &self.left_out)?;
+        if self.duplicated > 0 {
+            write!(f, "; {} duplicated", self.duplicated)?;
+        }
+        if self.contradicted > 0 {
+            write!(f, "; {} contradicted", self.contradicted)?;
+        }
+        Ok(())
     }
 }
-
 /// What became of examples on their way to token ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EncodeReport {
@@ -91,14 +203,18 @@ impl fmt::Display for EncodeReport {
             let n = self.special_tokens_in_text;
             write!(f, "; {n} with texts of special tokens, which stay text")?;
         }
-        dropped(f, &self.dropped)
+        dropped(f, "dropped", &self.dropped)
     }
 }
 
-fn dropped(f: &mut fmt::Formatter<'_>, dropped: &BTreeMap<&'static str, usize>) -> fmt::Result {
-    dropped
+fn dropped(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    counts: &BTreeMap<&'static str, usize>,
+) -> fmt::Result {
+    counts
         .iter()
-        .try_for_each(|(reason, count)| write!(f, "; dropped {count}: {reason}"))
+        .try_for_each(|(reason, count)| write!(f, "; {what} {count}: {reason}"))
 }
 
 fn spread(lengths: &[usize]) -> Option<[usize; 3]> {

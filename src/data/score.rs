@@ -1,6 +1,6 @@
 //! From scores to thumbs.
 
-use super::example::{BinaryExample, Prompt};
+use super::example::{BinaryExample, Example, Prompt};
 use crate::error::Error;
 use burn::config::Config;
 use rand::{RngExt, SeedableRng};
@@ -27,6 +27,20 @@ impl ScoredExample {
             completion: completion.into(),
             score,
         }
+    }
+}
+
+impl Example for ScoredExample {
+    fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    fn answers(&self) -> [&str; 2] {
+        [&self.completion, ""]
+    }
+
+    fn score(&self) -> Option<f64> {
+        Some(self.score)
     }
 }
 
@@ -241,7 +255,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// 0 of nothing.
-fn median(values: &[f64]) -> f64 {
+pub(super) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

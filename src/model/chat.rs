@@ -2,14 +2,19 @@
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Message {
-    /// `system`, `user` or `assistant`.
+    /// `system`, `user`, `assistant` or `tool`.
     pub role: String,
     /// What was said.
     pub content: String,
+    /// What else a template may ask for, such as `tool_calls`; empty as a rule.
+    #[serde(flatten)]
+    pub extra: BTreeMap<String, Value>,
 }
 
 impl Message {
@@ -18,6 +23,7 @@ impl Message {
         Self {
             role: role.into(),
             content: content.into(),
+            extra: BTreeMap::new(),
         }
     }
 }
@@ -41,7 +47,7 @@ pub struct PlainTemplate;
 impl ChatTemplate for PlainTemplate {
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
         let mut text = String::new();
-        for Message { role, content } in messages {
+        for Message { role, content, .. } in messages {
             match role.as_str() {
                 "user" => text += &format!("\n\nHuman: {content}"),
                 "assistant" => text += &format!("\n\nAssistant: {content}"),

@@ -3,20 +3,27 @@
 use super::chat::{ChatTemplate, Message};
 use super::hf_tokenizer::read_json;
 use crate::error::Error;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Kwargs;
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::path::Path;
 
-/// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, `raise_exception`, Python's
-/// string methods and JSON; no `tools` and no `documents`.
+/// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`,
+/// `strftime_now`, `tojson`, Python's string methods and `{% generation %}`; no `tools` and no `documents`.
 ///
-/// `strftime_now` is left undefined, so that a text does not depend on the day: templates then write a date of their own.
+/// A text should not depend on the day: where a template has a date of its own if `strftime_now` is not defined, it is not, unless
+/// [`with_date`](Self::with_date) gives one. Other templates get today's, in UTC.
 #[derive(Debug)]
 pub struct JinjaTemplate {
     environment: Environment<'static>,
     bos_token: String,
     eos_token: String,
+    has_generation: bool,
 }
 
 const NAME: &str = "chat_template";
@@ -64,6 +71,77 @@ impl JinjaTemplate {
         made.map_err(|error| refused(&error))
     }
 
+    /// With this date and time, `2026-11-23` or `2026-11-23T18:30:00`, as what `strftime_now` tells.
+    ///
+    /// # Errors
+    ///
+    /// Where it is neither.
+    pub fn with_date(mut self, date: &str) -> Result<Self, Error> {
+        let date: DateTime = date.parse().map_err(|_| Error::Config {
+            field: "date",
+            reason: "must be like 2026-11-23 or 2026-11-23T18:30:00",
+            value: format!("\"{date}\""),
+        })?;
+        tell(&mut self.environment, date);
+        Ok(self)
+    }
+
+    /// The conversation as one text, and which bytes of it the template has between `{% generation %}` and `{% endgeneration %}`: what the assistant said.
+    /// `None` if the template does not mark that.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let source = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %};{% endfor %}";
+    /// let template = JinjaTemplate::new(source, "", "")?;
+    /// let messages = [Message::new("user", "Hi"), Message::new("assistant", "Hello!")];
+    /// let (text, said) = template.render_marked(&messages)?.unwrap();
+    /// assert_eq!(text, "user: Hi;assistant: Hello!;");
+    /// assert_eq!(&text[said[0].clone()], "Hello!");
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the template refuses.
+    pub fn render_marked(&self, messages: &[Message]) -> Result<Option<Marked>, Error> {
+        if !self.has_generation {
+            return Ok(None);
+        }
+        let marked = self.write(messages, false, true)?;
+        let (mut text, mut spans, mut start) = (String::with_capacity(marked.len()), Vec::new(), 0);
+        for part in marked.split_inclusive([BEGIN, END]) {
+            text += part.trim_end_matches([BEGIN, END]);
+            if part.ends_with(BEGIN) {
+                start = text.len();
+            } else if part.ends_with(END) {
+                spans.push(start..text.len());
+            }
+        }
+        Ok(Some((text, spans)))
+    }
+
+    fn write(
+        &self,
+        messages: &[Message],
+        generation_prompt: bool,
+        marks: bool,
+    ) -> Result<String, Error> {
+        let template = self.environment.get_template(NAME);
+        let rendered = template.and_then(|template| {
+            template.render(context! {
+                messages => minijinja::value::Serde(messages),
+                add_generation_prompt => generation_prompt,
+                // Python passes None, which `is not none` tells from undefined.
+                tools => (),
+                documents => (),
+                bos_token => self.bos_token.as_str(),
+                eos_token => self.eos_token.as_str(),
+                generation_marks => marks,
+            })
+        });
+        rendered.map_err(|error| refused(&error))
+    }
+
     fn parse(
         source: String,
         bos_token: String,
@@ -80,52 +158,135 @@ impl JinjaTemplate {
         environment.add_function("raise_exception", |message: String| {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_filter("tojson", |value: minijinja::Value| {
-            let value = serde_json::to_value(&value);
-            value.map(|value| to_json(&value)).map_err(|error| {
-                minijinja::Error::new(ErrorKind::BadSerialization, error.to_string())
-            })
-        });
+        environment.add_filter("tojson", tojson);
+        if !source.contains("strftime_now is defined") {
+            tell(
+                &mut environment,
+                TimeZone::UTC.to_datetime(Timestamp::now()),
+            );
+        }
+        let (source, has_generation) = with_marks(&source);
         environment.add_template_owned(NAME, source)?;
         Ok(Self {
             environment,
             bos_token,
             eos_token,
+            has_generation,
         })
     }
 }
 
 impl ChatTemplate for JinjaTemplate {
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
-        let template = self.environment.get_template(NAME);
-        let rendered = template.and_then(|template| {
-            template.render(context! {
-                messages => minijinja::value::Serde(messages),
-                add_generation_prompt => generation_prompt,
-                // Python passes None, which `is not none` tells from undefined.
-                tools => (),
-                documents => (),
-                bos_token => self.bos_token.as_str(),
-                eos_token => self.eos_token.as_str(),
-            })
-        });
-        rendered.map_err(|error| refused(&error))
+        self.write(messages, generation_prompt, false)
     }
 }
 
-/// As Python's `json.dumps` writes it: a space after each separator, and nothing escaped for HTML. Objects are sorted by key.
-fn to_json(value: &Value) -> String {
-    let entry = |(key, value): (&String, &Value)| format!("{}: {}", json!(key), to_json(value));
-    match value {
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(to_json).collect();
-            format!("[{}]", items.join(", "))
+/// A text and the bytes of it that the assistant said.
+type Marked = (String, Vec<Range<usize>>);
+
+/// Stand where `{% generation %}` and `{% endgeneration %}` do: characters that Unicode keeps for uses like this one.
+const BEGIN: char = '\u{FDD2}';
+const END: char = '\u{FDD3}';
+
+/// The source with `{% generation %}`, which minijinja does not know, written as something it does; and whether there is any. Blocks take the place of the
+/// tags, since white space around a block is treated as around a tag.
+fn with_marks(source: &str) -> (String, bool) {
+    let (mut written, mut rest, mut found) = (String::with_capacity(source.len()), source, false);
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at);
+        written += before;
+        let Some(end) = tag.find("%}") else { break };
+        let (tag, after) = tag.split_at(end + 2);
+        rest = after;
+        let inside = &tag[2..tag.len() - 2];
+        let mark = match inside.trim_matches(['-', '+', ' ', '\n', '\t', '\r']) {
+            "generation" => BEGIN,
+            "endgeneration" => END,
+            _ => {
+                written += tag;
+                continue;
+            }
+        };
+        found = true;
+        let control = |c: Option<char>| {
+            c.filter(|c| matches!(c, '-' | '+'))
+                .map_or(String::new(), String::from)
+        };
+        let (left, right) = (
+            control(inside.chars().next()),
+            control(inside.chars().last()),
+        );
+        written += &format!("{{%{left} if generation_marks %}}{mark}{{% endif {right}%}}");
+    }
+    (written + rest, found)
+}
+
+/// Defines `strftime_now`.
+fn tell(environment: &mut Environment<'static>, now: DateTime) {
+    environment.add_function("strftime_now", move |format: &str| {
+        jiff::fmt::strtime::format(format, now)
+            .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
+    });
+}
+
+/// JSON as Python's `json.dumps` writes it, with its `indent`, `sort_keys` and `separators`; nothing is escaped for HTML or ASCII.
+fn tojson(value: minijinja::Value, options: Kwargs) -> Result<String, minijinja::Error> {
+    let value = serde_json::to_value(&value)
+        .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+    let indent: Option<usize> = options.get("indent")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let _: Option<bool> = options.get("ensure_ascii")?;
+    let sorted: Option<bool> = options.get("sort_keys")?;
+    options.assert_all_used()?;
+    let separators = match separators.as_deref() {
+        Some([item, key]) => (item.clone(), key.clone()),
+        _ if indent.is_some() => (",".into(), ": ".into()),
+        _ => (", ".into(), ": ".into()),
+    };
+    let json = Json {
+        indent,
+        separators,
+        sorted: sorted == Some(true),
+    };
+    Ok(json.text(&value, 1))
+}
+
+struct Json {
+    indent: Option<usize>,
+    separators: (String, String),
+    sorted: bool,
+}
+
+impl Json {
+    fn text(&self, value: &Value, depth: usize) -> String {
+        let item = |value: &Value| self.text(value, depth + 1);
+        match value {
+            Value::Array(items) => self.list(['[', ']'], items.iter().map(item).collect(), depth),
+            Value::Object(map) => {
+                let mut entries: Vec<_> = map.iter().collect();
+                if self.sorted {
+                    entries.sort_by_key(|(key, _)| *key);
+                }
+                let entry = |(key, value): (&String, &Value)| {
+                    format!("{}{}{}", json!(key), self.separators.1, item(value))
+                };
+                self.list(['{', '}'], entries.into_iter().map(entry).collect(), depth)
+            }
+            plain => plain.to_string(),
         }
-        Value::Object(map) => {
-            let entries: Vec<String> = map.iter().map(entry).collect();
-            format!("{{{}}}", entries.join(", "))
+    }
+
+    fn list(&self, [open, close]: [char; 2], items: Vec<String>, depth: usize) -> String {
+        match self.indent {
+            Some(indent) if !items.is_empty() => {
+                let line = |depth: usize| format!("\n{}", " ".repeat(indent * depth));
+                let between = format!("{}{}", self.separators.0, line(depth));
+                let items = items.join(&between);
+                format!("{open}{}{items}{}{close}", line(depth), line(depth - 1))
+            }
+            _ => format!("{open}{}{close}", items.join(&self.separators.0)),
         }
-        plain => plain.to_string(),
     }
 }
 
@@ -183,7 +344,7 @@ mod tests {
         let text = template.render(&[Message::new("user", "a'b&")], false);
         assert_eq!(
             text.unwrap(),
-            r#"{"content": "a'b&", "role": "user"}"<é>\""[1, null]"#
+            r#"{"role": "user", "content": "a'b&"}"<é>\""[1, null]"#
         );
     }
 
@@ -209,6 +370,19 @@ mod tests {
         let error = JinjaTemplate::from_folder(path).unwrap_err().to_string();
         assert!(error.starts_with(&path.display().to_string()), "{error}");
         assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn dates_are_given_or_the_templates_own() {
+        let own = "{% if strftime_now is defined %}{{ strftime_now('%d %b %Y') }}{% else %}26 Jul 2024{% endif %}";
+        let render = |template: &JinjaTemplate| template.render(&[], false).unwrap();
+        let template = JinjaTemplate::new(own, "", "").unwrap();
+        assert_eq!(render(&template), "26 Jul 2024");
+        let template = template.with_date("2026-11-03").unwrap();
+        assert_eq!(render(&template), "03 Nov 2026");
+        let today = JinjaTemplate::new("{{ strftime_now('%Y') }}", "", "").unwrap();
+        assert!(render(&today).parse::<u32>().unwrap() >= 2026);
+        assert!(today.with_date("yesterday").is_err());
     }
 
     #[test]

@@ -227,6 +227,10 @@ impl<M, R, L: Objective<M, R> + Tunable> Objective<M, R> for Controlled<L> {
         self.loss.tokens(batch)
     }
 
+    fn facts(&self, batch: &Self::Batch) -> Vec<(&'static str, f64, f64)> {
+        self.loss.facts(batch)
+    }
+
     fn observe(&mut self, metrics: &Metrics) {
         self.loss.observe(metrics);
         let before = self.loss.knobs();

@@ -54,6 +54,7 @@ where
     let mut gradients = GradientsAccumulator::new();
     for (batch, weight) in window.into_iter().zip(weights) {
         tokens += objective.tokens(&batch);
+        metrics.add_all(objective.facts(&batch));
         let output = objective.evaluate(&policy, reference, batch);
         metrics.add_output(&output, weight);
         let loss = output.loss();

@@ -305,6 +305,7 @@ impl Trainer {
             objective.prepare(&policy, reference, &mut window);
             for batch in window {
                 let weight = objective.weight(&batch);
+                metrics.add_all(objective.facts(&batch));
                 let output = objective.evaluate(&policy, reference, batch);
                 metrics.add_output(&output, weight);
             }

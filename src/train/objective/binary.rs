@@ -40,6 +40,13 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         batch.completions.num_tokens()
     }
 
+    /// `kl/matched_fraction`, which should be 0: of the mismatched pairs, how many are a prompt with its own completion.
+    fn facts(&self, batch: &BinaryBatch) -> Vec<(&'static str, f64, f64)> {
+        let [pairs, _] = batch.mismatched.dims();
+        let matched = batch.matched_pairs();
+        vec![("kl/matched_fraction", matched as f64, pairs as f64)]
+    }
+
     fn identity(&self) -> String {
         format!("{self:?}")
     }
@@ -93,6 +100,10 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
 
     fn tokens(&self, batch: &BinaryBatch) -> usize {
         Objective::<M, R>::tokens(self.loss(), batch)
+    }
+
+    fn facts(&self, batch: &BinaryBatch) -> Vec<(&'static str, f64, f64)> {
+        Objective::<M, R>::facts(self.loss(), batch)
     }
 
     fn identity(&self) -> String {

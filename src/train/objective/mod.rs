@@ -57,6 +57,12 @@ pub trait Objective<M, R> {
         0
     }
 
+    /// What is known of a batch before it is evaluated, to be reported as means: name, sum and count. Nothing by default.
+    fn facts(&self, batch: &Self::Batch) -> Vec<(&'static str, f64, f64)> {
+        let _ = batch;
+        Vec::new()
+    }
+
     /// Called after each optimizer step of training with what it reports. Does nothing by default.
     fn observe(&mut self, metrics: &Metrics) {
         let _ = metrics;

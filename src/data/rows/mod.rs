@@ -1,14 +1,21 @@
-//! JSON rows of a file: JSON Lines or one array, plain or gzip.
+//! Rows of a file: JSON Lines, one JSON array or Parquet, plain or compressed.
+
+mod json;
+mod open;
+#[cfg(feature = "parquet")]
+mod table;
 
 use crate::error::Error;
+use json::{Elements, Strict};
+use open::open;
+use serde::Deserializer;
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead};
 use std::path::Path;
 
 pub(super) type Row = Map<String, Value>;
 
-/// Calls `row` with each row and its line (its index in an array, from 1). JSON Lines are read line by line, whatever the file's size.
+/// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in memory at a time.
 pub(super) fn for_each_row(
     path: &Path,
     mut row: impl FnMut(usize, Row) -> Result<(), Error>,
@@ -24,41 +31,25 @@ pub(super) fn for_each_row(
             message: format!("{}: is empty", path.display()),
         }),
         Some(b'[') => array(path, reader, start.lines, row),
-        Some(b'v') if looks_like_lfs(reader.as_mut()) => Err(Error::Dataset {
-            message: format!(
-                "{}: is a Git LFS pointer, not the data: run `git lfs pull`",
-                path.display()
-            ),
-        }),
+        Some(b'P') if begins_with(reader.as_mut(), b"PAR1") => table(path, row),
+        Some(b'v') if begins_with(reader.as_mut(), b"version https://git-lfs") => {
+            Err(Error::Dataset {
+                message: format!(
+                    "{}: is a Git LFS pointer, not the data: run `git lfs pull`",
+                    path.display()
+                ),
+            })
+        }
         Some(_) => lines(path, reader, start.lines, &mut row),
     }
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Error> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut reader = BufReader::new(file);
-    // By content rather than by name: pointers and decompressed files keep the ending.
-    let magic = reader.fill_buf().map_err(Error::io("read", path))?;
-    if magic.starts_with(&[0x1f, 0x8b]) {
-        return gunzip(path, reader);
-    }
-    Ok(Box::new(reader))
-}
+#[cfg(feature = "parquet")]
+use table::for_each as table;
 
-#[cfg(feature = "gzip")]
-fn gunzip(_path: &Path, reader: BufReader<File>) -> Result<Box<dyn BufRead>, Error> {
-    let decoder = flate2::bufread::MultiGzDecoder::new(reader);
-    Ok(Box::new(BufReader::new(decoder)))
-}
-
-#[cfg(not(feature = "gzip"))]
-fn gunzip(path: &Path, _reader: BufReader<File>) -> Result<Box<dyn BufRead>, Error> {
-    Err(Error::Dataset {
-        message: format!(
-            "{}: is compressed: build burn-kto with feature `gzip`",
-            path.display()
-        ),
-    })
+#[cfg(not(feature = "parquet"))]
+fn table(path: &Path, _row: impl FnMut(usize, Row) -> Result<(), Error>) -> Result<(), Error> {
+    Err(open::not_built(path, "is a Parquet file", "parquet"))
 }
 
 struct Start {
@@ -88,29 +79,36 @@ fn skip_space(reader: &mut dyn BufRead) -> io::Result<Start> {
     }
 }
 
-fn looks_like_lfs(reader: &mut dyn BufRead) -> bool {
+fn begins_with(reader: &mut dyn BufRead, start: &[u8]) -> bool {
     reader
         .fill_buf()
-        .is_ok_and(|buffer| buffer.starts_with(b"version https://git-lfs"))
+        .is_ok_and(|buffer| buffer.starts_with(start))
 }
 
 fn array(
     path: &Path,
-    mut reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead>,
     passed: usize,
     mut row: impl FnMut(usize, Row) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    let read = reader.read_to_end(&mut bytes);
-    read.map_err(Error::io("read", path))?;
-    let values: Vec<Value> = serde_json::from_slice(&bytes).map_err(|error| {
+    let (mut index, mut refused) = (0, None);
+    let mut json = serde_json::Deserializer::from_reader(reader);
+    let read = json.deserialize_seq(Elements(|value| {
+        index += 1;
+        let done = object(path, index, value).and_then(|value| row(index, value));
+        refused = done.err();
+        refused.is_none()
+    }));
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    read.and_then(|()| json.end()).map_err(|error| {
+        if error.is_io() {
+            return Error::io("read", path)(error.into());
+        }
         let line = passed + error.line();
         wrong(path, line, format!("is not valid JSON: {error}"))
-    })?;
-    for (index, value) in values.into_iter().enumerate() {
-        row(index + 1, object(path, index + 1, value)?)?;
-    }
-    Ok(())
+    })
 }
 
 fn lines(
@@ -133,7 +131,7 @@ fn lines(
         if text.trim().is_empty() {
             continue;
         }
-        let value = serde_json::from_str(text.trim()).map_err(|error| {
+        let Strict(value) = serde_json::from_str(text.trim()).map_err(|error| {
             // serde counts lines within the text, which has one.
             let error = error.to_string().replace(" at line 1 column", " at column");
             wrong(path, line, format!("is not valid JSON: {error}"))
@@ -154,11 +152,17 @@ fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
     }
 }
 
-pub(super) fn wrong(path: &Path, line: usize, message: impl Into<String>) -> Error {
+/// An error with its line. What the row said is in the message, on one line whatever it holds.
+pub(super) fn wrong(path: &Path, line: usize, message: impl AsRef<str>) -> Error {
+    let escaped = |c: char| {
+        let control = c.is_control();
+        let escaped = control.then(|| c.escape_default().to_string());
+        escaped.unwrap_or_else(|| c.to_string())
+    };
     Error::Record {
         path: path.into(),
         line,
-        message: message.into(),
+        message: message.as_ref().chars().map(escaped).collect(),
     }
 }
 

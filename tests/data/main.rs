@@ -1,19 +1,26 @@
 //! Files as people have them, good and bad.
 
+mod formats;
+mod fuzz;
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "tokenizers")]
+mod templates;
+
 use burn_kto::prelude::*;
 use proptest::prelude::*;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-fn file(content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
+pub(crate) fn file(content: impl AsRef<[u8]>) -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(content.as_ref()).unwrap();
     file.flush().unwrap();
     file
 }
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     // Stored, not compressed: a gzip stream by hand is 20 bytes around the content.
     let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1];
     let length = u16::try_from(content.len()).unwrap();
@@ -32,7 +39,7 @@ fn gzip(content: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn user(text: &str) -> Prompt {
+pub(crate) fn user(text: &str) -> Prompt {
     Prompt::from(vec![Message::new("user", text)])
 }
 
@@ -117,7 +124,7 @@ fn pairs_are_read_in_all_their_forms() {
 fn demonstrations_come_from_any_file() {
     let loaded = read_sft(file(ROWS).path()).unwrap();
     assert_eq!(loaded.examples, [SftExample::new("2 + 2 =", " 4")]);
-    assert_eq!(loaded.report.dropped["undesirable"], 2);
+    assert_eq!(loaded.report.left_out["undesirable"], 2);
     let plain = r#"{"prompt": "a", "completion": "b"}"#;
     assert_eq!(read_sft(file(plain).path()).unwrap().examples.len(), 1);
 }
@@ -131,7 +138,7 @@ fn useless_rows_are_dropped_and_counted() {
     assert_eq!(loaded.examples.len(), 1);
     assert_eq!(
         loaded.report.to_string(),
-        "read 3 rows, 1 examples; dropped 1: completion is empty; dropped 1: prompts of chosen and rejected differ"
+        "read 3 rows (hh), 1 examples; dropped 1: completion is empty; dropped 1: prompts of chosen and rejected differ"
     );
     let none = read_preferences(file(rows.lines().next().unwrap()).path());
     assert!(none.unwrap_err().to_string().contains("no row is of use"));
@@ -248,7 +255,7 @@ fn bad_rows_are_errors_with_their_line() {
     );
     let error = read_binary(file("[{}, 3]").path()).unwrap_err().to_string();
     assert!(error.contains(":1: columns must be"), "{error}");
-    let error = read_binary(file("\n[{},\n{]").path())
+    let error = read_binary(file(format!("\n[{good},\n{{]")).path())
         .unwrap_err()
         .to_string();
     assert!(error.contains(":3: is not valid JSON"), "{error}");
@@ -264,7 +271,8 @@ fn bad_files_are_one_clear_line() {
     assert!(
         error(Path::new("nowhere.jsonl")).starts_with("cannot read nowhere.jsonl: No such file")
     );
-    assert!(error(&std::env::temp_dir()).ends_with("is a folder, not a file"));
+    let folder = tempfile::tempdir().unwrap();
+    assert!(error(folder.path()).contains("is a folder without a data file"));
     assert!(error(file("").path()).ends_with("is empty"));
     assert!(error(file(" \n\n").path()).ends_with("is empty"));
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
@@ -311,7 +319,7 @@ proptest! {
     }
 }
 
-fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/datasets");
     let path = Path::new(folder).join(name);
     if fs::exists(&path).unwrap_or(false) {
