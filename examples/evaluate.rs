@@ -54,6 +54,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
+    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0, rocm:0, cpu, …
+    #[arg(long, default_value_t)]
+    device: DeviceChoice,
+
     /// Where records and results go.
     #[arg(long, value_name = "DIR", default_value = "runs/evaluate")]
     out: PathBuf,
@@ -222,7 +226,7 @@ fn run(options: &Options) -> Result<(), Error> {
     suite::check(options)?;
     contest::check(options)?;
     preferences::check(options)?;
-    let device = burn::tensor::Device::default();
+    let device = options.device.open()?;
     let first = subject::Contestant::first(options, &device)?;
     let mut results = table::Results::new(first.name());
     results.first = suite::run(options, &first)?;

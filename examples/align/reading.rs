@@ -30,6 +30,10 @@ pub(crate) struct Reading {
     #[arg(long, value_name = "N", requires = "model", value_parser = clap::value_parser!(u32).range(1..))]
     per_prompt: Option<u32>,
 
+    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last.
+    #[arg(long, requires = "model")]
+    every_turn: bool,
+
     /// Leave out what was there before.
     #[arg(long, requires = "model")]
     without_duplicates: bool,
@@ -66,6 +70,9 @@ impl Reading {
         }
         if self.strict {
             reader = reader.with_strict();
+        }
+        if self.every_turn {
+            reader = reader.with_every_turn();
         }
         if self.without_duplicates {
             reader = reader.without_duplicates();

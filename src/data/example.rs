@@ -122,6 +122,31 @@ impl SftExample {
     }
 }
 
+impl SftExample {
+    /// A demonstration for each turn of the assistant, the last one included. What calls a tool is none.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let turns = [("user", "a"), ("assistant", "b"), ("user", "c")].map(|(role, text)| Message::new(role, text));
+    /// let [first, last] = &SftExample::new(turns.to_vec(), "d").into_turns()[..] else { panic!() };
+    /// assert_eq!(*first, SftExample::new(turns[..1].to_vec(), "b"));
+    /// assert_eq!(*last, SftExample::new(turns.to_vec(), "d"));
+    /// ```
+    pub fn into_turns(self) -> Vec<Self> {
+        let mut turns = Vec::new();
+        if let Prompt::Messages(messages) = &self.prompt {
+            for (i, message) in messages.iter().enumerate() {
+                let said = message.role == "assistant" && !message.content.trim().is_empty();
+                if i > 0 && said && !message.extra.contains_key("tool_calls") {
+                    turns.push(Self::new(messages[..i].to_vec(), message.content.as_str()));
+                }
+            }
+        }
+        turns.push(self);
+        turns
+    }
+}
+
 impl BinaryExample {
     /// A completion and a thumb.
     pub fn new(prompt: impl Into<Prompt>, completion: impl Into<String>, desirable: bool) -> Self {

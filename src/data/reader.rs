@@ -4,7 +4,7 @@ use super::census::Census;
 use super::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
 use super::files::files;
 use super::format::{Choices, Format, Parsed};
-use super::ranked::RankedPairs;
+use super::ranked::{Ranked, RankedPairs};
 use super::report::ReadReport;
 use super::rows::{for_each_row, wrong};
 use super::score::ScoredExample;
@@ -56,6 +56,7 @@ pub struct Reader {
     choices: Choices,
     per_prompt: Option<usize>,
     duplicates: bool,
+    every_turn: bool,
     seed: u64,
 }
 
@@ -79,6 +80,7 @@ impl Reader {
             },
             per_prompt: None,
             duplicates: true,
+            every_turn: false,
             seed: 42,
         }
     }
@@ -131,6 +133,13 @@ impl Reader {
         self
     }
 
+    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last. Each is read as it would be written: what a template leaves out
+    /// of past turns, such as reasoning, is left out of its context.
+    pub fn with_every_turn(mut self) -> Self {
+        self.every_turn = true;
+        self
+    }
+
     /// Of what is drawn at random.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -150,7 +159,7 @@ impl Reader {
                 let (thumbs, middle) = ranked.thumbs();
                 out.left_out(MIDDLE, middle);
                 if ranked.ranked() == 0 {
-                    return out.dropped(UNRANKED);
+                    return out.without_order(&ranked, UNRANKED);
                 }
                 thumbs.into_iter().try_for_each(|thumb| out.unit(vec![thumb]))
             }
@@ -172,7 +181,7 @@ impl Reader {
             Parsed::Ranked(ranked) => {
                 let pairs = ranked.pairs(self.pairs);
                 if pairs.is_empty() {
-                    return out.dropped(NO_PAIR);
+                    return out.without_order(&ranked, NO_PAIR);
                 }
                 pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
             }
@@ -191,7 +200,7 @@ impl Reader {
             Parsed::Ranked(ranked) => {
                 let scored = ranked.scored();
                 if scored.is_empty() {
-                    return out.dropped(UNRANKED);
+                    return out.without_order(&ranked, UNRANKED);
                 }
                 scored.into_iter().try_for_each(|one| out.unit(vec![one]))
             }
@@ -209,6 +218,7 @@ impl Reader {
     /// As [`binary`](Self::binary).
     pub fn sft(&self, path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
         self.load(path.as_ref(), |parsed, out| match parsed {
+            Parsed::Sft(example) if self.every_turn => out.unit(example.into_turns()),
             Parsed::Sft(example) => out.unit(vec![example]),
             Parsed::Preference(pair) => out.unit(vec![pair.into_sft()]),
             Parsed::Scored(scored) => {
@@ -346,6 +356,15 @@ impl<T> Row<'_, T> {
 
     fn left_out(&mut self, reason: &'static str, count: usize) {
         self.report.leave_out(reason, count);
+    }
+
+    /// Nothing can be said of answers that nobody put in an order; of one alone nobody could.
+    fn without_order(&mut self, ranked: &Ranked, reason: &'static str) -> Result<(), Error> {
+        if ranked.answers.len() > 1 {
+            return self.dropped(reason);
+        }
+        self.left_out("the only answer to its prompt", 1);
+        Ok(())
     }
 
     fn wrong(&self, message: &str) -> Result<(), Error> {

@@ -149,13 +149,6 @@ impl Metrics {
         *counts += count;
     }
 
-    /// Adds sums and their counts by name.
-    pub(super) fn add_all(&mut self, sums: Vec<(&'static str, f64, f64)>) {
-        for (name, sum, count) in sums {
-            self.add(name, sum, count);
-        }
-    }
-
     /// Adds everything that a loss reports, in one read from the device; `weight` is what its batch counts in the mean loss.
     pub fn add_output(&mut self, output: &impl LossOutput, weight: f64) {
         let loss = output.loss().without_autodiff();

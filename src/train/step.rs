@@ -54,7 +54,9 @@ where
     let mut gradients = GradientsAccumulator::new();
     for (batch, weight) in window.into_iter().zip(weights) {
         tokens += objective.tokens(&batch);
-        metrics.add_all(objective.facts(&batch));
+        for (name, sum, count) in objective.facts(&batch) {
+            metrics.add(name, sum, count);
+        }
         let output = objective.evaluate(&policy, reference, batch);
         metrics.add_output(&output, weight);
         let loss = output.loss();

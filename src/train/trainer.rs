@@ -305,7 +305,9 @@ impl Trainer {
             objective.prepare(&policy, reference, &mut window);
             for batch in window {
                 let weight = objective.weight(&batch);
-                metrics.add_all(objective.facts(&batch));
+                for (name, sum, count) in objective.facts(&batch) {
+                    metrics.add(name, sum, count);
+                }
                 let output = objective.evaluate(&policy, reference, batch);
                 metrics.add_output(&output, weight);
             }

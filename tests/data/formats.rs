@@ -43,11 +43,12 @@ fn ranked_siblings_become_pairs_thumbs_scores_and_demonstrations() {
         "message did not pass review",
         "completion is empty",
         "answer has no rank among its siblings",
-        "no answer is better than another",
     ] {
         assert_eq!(dropped.get(reason), Some(&1), "{reason}: {dropped:?}");
     }
-    assert_eq!(loaded.report.left_out["message is in another language"], 1);
+    let left_out = &loaded.report.left_out;
+    assert_eq!(left_out["message is in another language"], 1);
+    assert_eq!(left_out["the only answer to its prompt"], 1);
 
     let all = english.clone().with_pairs(RankedPairs::All);
     let all = all.preferences(file.path()).unwrap().examples;
@@ -322,6 +323,17 @@ fn calls_of_tools_are_part_of_the_prompt_and_no_completion() {
         error.contains("calls a tool: completions must be texts"),
         "{error}"
     );
+}
+
+#[test]
+fn every_turn_of_the_assistant_may_be_a_demonstration() {
+    let row = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}"#;
+    let taught = |reader: Reader| -> Vec<String> {
+        let loaded = reader.sft(file(row).path()).unwrap();
+        loaded.examples.into_iter().map(|e| e.completion).collect()
+    };
+    assert_eq!(taught(Reader::new()), ["d"]);
+    assert_eq!(taught(Reader::new().with_every_turn()), ["b", "d"]);
 }
 
 #[test]

@@ -242,6 +242,8 @@ fn every_other_loss_on_pairs_follows_differences() {
     }
 }
 
+// Observing is a method for some model, whichever.
+#[cfg(feature = "llama")]
 #[test]
 fn beta_dpo_has_the_gradient_of_dpo_at_its_beta() {
     let dpo = |beta| DpoLossConfig::new().with_beta(beta).init();
