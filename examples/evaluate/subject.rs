@@ -4,6 +4,7 @@ use crate::{Options, usage};
 use burn::tensor::Device;
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
+use std::io::Read;
 use std::path::Path;
 
 /// A model with what belongs to it.
@@ -23,6 +24,8 @@ pub(crate) enum Source {
 
 pub(crate) struct Contestant {
     name: String,
+    /// Its name in records: another model, or the same one with other weights, does not go on with them.
+    identity: String,
     /// Of its records, within the output folder.
     pub(crate) folder: String,
     pub(crate) source: Source,
@@ -75,6 +78,8 @@ impl Contestant {
             )));
         }
         let name = name_of(folder);
+        let mode = if options.chat { " (chat)" } else { "" };
+        let weights = fingerprint(folder)?;
         let local = Local {
             model,
             tokenizer,
@@ -83,12 +88,9 @@ impl Contestant {
             device: device.clone(),
         };
         Ok(Self {
-            folder: name.clone(),
-            name: if options.chat {
-                format!("{name} (chat)")
-            } else {
-                name
-            },
+            name: format!("{name}{mode}"),
+            identity: format!("{name}{mode}, weights {weights:016x}, at most {max_length} tokens"),
+            folder: name,
             source: Source::Local(Box::new(local)),
         })
     }
@@ -99,6 +101,7 @@ impl Contestant {
             .with_key_variable(options.key_variable.clone());
         Ok(Self {
             name: name.into(),
+            identity: format!("{name} at {url}"),
             folder: name.replace(['/', '\\', ':'], "-"),
             source: Source::Remote(Box::new(Endpoint::new(config)?)),
         })
@@ -113,6 +116,10 @@ impl Contestant {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Answers choices, which an endpoint does not.
@@ -141,6 +148,45 @@ fn name_of(folder: &Path) -> String {
     let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
     let name = names.find(|name| name != "model");
     name.map_or("model".into(), |name| name.into_owned())
+}
+
+/// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another one.
+fn fingerprint(folder: &Path) -> Result<u64, Error> {
+    let failed = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io {
+            action: "read",
+            path,
+            source,
+        }
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        if path
+            .extension()
+            .is_some_and(|ending| ending == "safetensors")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let (mut hash, mut buffer) = (0xcbf2_9ce4_8422_2325_u64, vec![0; 1 << 20]);
+    for path in files {
+        let mut file = std::fs::File::open(&path).map_err(failed(&path))?;
+        loop {
+            let n = file.read(&mut buffer).map_err(failed(&path))?;
+            if n == 0 {
+                break;
+            }
+            for word in buffer[..n].chunks(8) {
+                let mut bytes = [0; 8];
+                bytes[..word.len()].copy_from_slice(word);
+                hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(0x100_0000_01b3);
+            }
+        }
+    }
+    Ok(hash)
 }
 
 /// An endpoint that is lent.

@@ -176,7 +176,7 @@ pub(crate) fn evaluate<T: Task>(
         ));
         !STOP.load(Ordering::Relaxed)
     };
-    let evaluation = run_task(task, subject, model.name(), &config, &mut shown);
+    let evaluation = run_task(task, subject, model.identity(), &config, &mut shown);
     if std::io::stderr().is_terminal() {
         eprintln!();
     }
