@@ -111,6 +111,12 @@ impl ChatTemplate for JinjaTemplate {
         });
         rendered.map_err(|error| refused(&error))
     }
+
+    fn definition(&self) -> Option<String> {
+        let template = self.environment.get_template(NAME).ok()?;
+        let parts = [template.source(), &self.bos_token, &self.eos_token];
+        Some(json!(parts).to_string())
+    }
 }
 
 /// As Python's `json.dumps` writes it: a space after each separator, and nothing escaped for HTML. Objects are sorted by key.
