@@ -3,12 +3,15 @@
 use super::guard::{after_marks, encode};
 use crate::error::Error;
 use crate::model::Tokenizer;
+use std::sync::OnceLock;
 
 /// Where a tokenizer's texts can be cut.
 pub(super) struct Boundaries {
     texts: Vec<String>,
     /// What one of them can begin with: most characters of a text begin none.
     first: Vec<char>,
+    /// The first tail that was seen, and its ids: a template ends all its prompts alike.
+    usual: OnceLock<(String, Vec<u32>)>,
 }
 
 impl Boundaries {
@@ -18,7 +21,11 @@ impl Boundaries {
         let mut first: Vec<char> = texts.iter().filter_map(|t| t.chars().next()).collect();
         first.sort_unstable();
         first.dedup();
-        Self { texts, first }
+        Self {
+            texts,
+            first,
+            usual: OnceLock::new(),
+        }
     }
 
     /// Where the last of them begins; 0 if there is none. What stands before marks is not looked at: texts between marks are only text.
@@ -33,6 +40,20 @@ impl Boundaries {
             self.first.contains(&c) && self.texts.iter().any(|t| rest.starts_with(t.as_str()))
         });
         found.map_or(0, |(at, _)| from + at)
+    }
+
+    /// Ids of a prompt's tail.
+    fn tail(&self, tokenizer: &dyn Tokenizer, tail: &str) -> Result<Vec<u32>, Error> {
+        match self.usual.get() {
+            Some((usual, ids)) if usual == tail => Ok(ids.clone()),
+            Some(_) => encode(tokenizer, tail),
+            None => {
+                let ids = encode(tokenizer, tail)?;
+                // Another thread may have been first.
+                let _ = self.usual.set((tail.into(), ids.clone()));
+                Ok(ids)
+            }
+        }
     }
 }
 
@@ -53,13 +74,14 @@ impl<'a> Continued<'a> {
         prompt: &'a str,
     ) -> Result<Self, Error> {
         let (head, tail) = prompt.split_at(boundaries.last(prompt));
-        let mut ids = if head.is_empty() {
-            Vec::new()
+        let (ids, tail_ids) = if head.is_empty() {
+            (encode(tokenizer, tail)?, 0)
         } else {
-            encode(tokenizer, head)?
+            let mut ids = encode(tokenizer, head)?;
+            let tail_ids = ids.len();
+            ids.extend(boundaries.tail(tokenizer, tail)?);
+            (ids, tail_ids)
         };
-        let tail_ids = ids.len();
-        ids.extend(encode(tokenizer, tail)?);
         Ok(Self {
             tokenizer,
             tail,
