@@ -270,10 +270,7 @@ fn cuts<'t>(
     // Found in the raw text, whatever its neighbours are; and not to be taken for the space that the token before it may swallow, nor for the
     // word that would end that one.
     let plain = token.special && !token.normalized && !token.lstrip && !token.single_word;
-    let mark = text
-        .chars()
-        .next()
-        .is_some_and(|c| !c.is_alphanumeric() && !c.is_whitespace() && c != '_');
+    let mark = text.starts_with(|c: char| c.is_ascii_punctuation() && c != '_');
     // Whether a match of `other` that begins earlier could reach into this token.
     let reached = |other: &str| {
         let ends = other.char_indices().skip(1).map(|(at, _)| &other[at..]);
