@@ -25,7 +25,7 @@ fn thumbs(n: usize) -> Vec<BinaryExample> {
         } else {
             "ab".repeat(i % 11 + 1)
         };
-        BinaryExample::new(format!("q{}", i % 5), completion, i % 3 == 0)
+        BinaryExample::new(format!("q{}", i % 5), completion, i.is_multiple_of(3))
             .with_weight(1.0 + i as f64 / 8.0)
     };
     (0..n).map(row).collect()
@@ -48,7 +48,7 @@ fn cached<E: Encode<Tokenized: CacheRow> + Clone>(
     key: &CacheKey,
     examples: &[E],
 ) -> CachedExamples<E::Tokenized> {
-    let rows = || Ok(examples.to_vec().into_iter().map(Ok));
+    let rows = || Ok(examples.iter().cloned().map(Ok));
     let cache = TokenCache::new(folder).silent();
     cache.open_or_build(encoder, key, rows).unwrap()
 }

@@ -27,6 +27,9 @@ pub(super) fn open<R: Row>(folder: &Path, key: &Parts) -> Result<Found<R>, Error
     if !folder.exists() {
         return Ok(Found::Nothing);
     }
+    if !folder.is_dir() {
+        return Ok(Found::Damaged("is not a folder".into()));
+    }
     let Some(json) = Meta::read(folder)? else {
         return Ok(Found::Damaged("meta.json is missing".into()));
     };
