@@ -17,12 +17,16 @@
 //! Wherever a text may stand, a list of messages may stand too. What a row has besides is ignored. A row that is wrong is an error with its line; a row that
 //! is of no use is dropped and counted in the [`ReadReport`], or an error too if the reader is [strict](Reader::with_strict).
 //!
-//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those.
+//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those. Between them, with feature `cache`, `TokenCache` keeps token ids in
+//! memory-mapped files, so that a data set is tokenized once and may be larger than memory.
 
 mod batch;
 mod batcher;
+#[cfg(feature = "cache")]
+mod cache;
 mod census;
 mod columns;
+mod continuation;
 mod encode;
 mod example;
 mod files;
@@ -40,13 +44,16 @@ mod rows;
 mod sampler;
 mod score;
 mod shp;
+mod token_ids;
 mod tokenized;
 mod transcript;
 mod ultra_feedback;
 
 pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
-pub use encode::{Encoded, Encoder};
+#[cfg(feature = "cache")]
+pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
+pub use encode::{Encode, Encoded, Encoder};
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use format::Format;
 pub use ranked::RankedPairs;
@@ -54,4 +61,5 @@ pub use reader::{Loaded, Reader, read_binary, read_preferences, read_scored, rea
 pub use report::{EncodeReport, ReadReport};
 pub use sampler::{epoch_order, hold_out};
 pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
+pub use token_ids::TokenIds;
 pub use tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
