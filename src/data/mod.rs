@@ -17,7 +17,7 @@
 //! Wherever a text may stand, a list of messages may stand too. What a row has besides is ignored. A row that is wrong is an error with its line; a row that
 //! is of no use is dropped and counted in the [`ReadReport`], or an error too if the reader is [strict](Reader::with_strict).
 //!
-//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those.
+//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those, in the order of a [`Sampler`].
 
 mod batch;
 mod batcher;
@@ -29,6 +29,7 @@ mod files;
 mod format;
 mod guard;
 mod halos;
+mod hold_out;
 mod hub;
 mod messages;
 mod mismatch;
@@ -49,9 +50,12 @@ pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 pub use encode::{Encoded, Encoder};
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use format::Format;
+pub use hold_out::hold_out;
 pub use ranked::RankedPairs;
 pub use reader::{Loaded, Reader, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
-pub use sampler::{epoch_order, hold_out};
+pub use sampler::{
+    Mixing, RowInfo, SampleCounts, Sampler, SamplerConfig, SamplerReport, SourceConfig, epoch_order,
+};
 pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
 pub use tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
