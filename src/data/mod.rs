@@ -24,6 +24,7 @@ mod cache;
 mod columns;
 mod continuation;
 mod encode;
+mod encode_kind;
 mod example;
 mod guard;
 mod mismatch;
@@ -40,7 +41,8 @@ pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 #[cfg(feature = "cache")]
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
-pub use encode::{Encode, Encoded, Encoder};
+pub use encode::{Encoded, Encoder};
+pub use encode_kind::Encode;
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use reader::{Loaded, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
