@@ -28,6 +28,7 @@ mod census;
 mod columns;
 mod continuation;
 mod encode;
+mod encode_kind;
 mod example;
 mod files;
 mod format;
@@ -54,7 +55,8 @@ pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 #[cfg(feature = "cache")]
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
-pub use encode::{Encode, Encoded, Encoder};
+pub use encode::{Encoded, Encoder};
+pub use encode_kind::Encode;
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use format::Format;
 pub use hold_out::hold_out;
