@@ -252,7 +252,7 @@ fn endless_build() {
 fn a_killed_build_leaves_nothing_that_is_used() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["endless_build", "--exact"])
+        .args(["cache::endless_build", "--exact"])
         .env("BURN_KTO_TEST_ENDLESS", folder.path())
         .stdout(std::process::Stdio::null())
         .spawn()
