@@ -15,6 +15,8 @@ mod demo;
 mod folder;
 #[path = "align/reading.rs"]
 mod reading;
+#[path = "align/sampling.rs"]
+mod sampling;
 #[path = "align/world.rs"]
 mod world;
 
@@ -131,6 +133,9 @@ pub(crate) struct Options {
     /// The demonstration in seconds instead of a minute; it shows less.
     #[arg(long, conflicts_with = "model")]
     quick: bool,
+
+    #[command(flatten)]
+    sampling: sampling::Sampling,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +199,11 @@ fn main() -> ExitCode {
 }
 
 impl Options {
+    /// What chooses the examples of each epoch.
+    fn sampler(&self) -> Result<Sampler, Error> {
+        self.sampling.config().init(self.batch_size, self.seed)
+    }
+
     /// Settings of a run, from those that were given.
     fn trainer(&self, learning_rate: f64) -> TrainerConfig {
         TrainerConfig::new(self.learning_rate.unwrap_or(learning_rate))

@@ -17,8 +17,8 @@ const STEPS: usize = 6;
 fn examples() -> Vec<TokenizedBinary> {
     let row = |i: u32| {
         let token = |t: u32| 1 + (i * 977 + t * 61) % (VOCAB - 1);
-        let prompt = (0..LENGTH / 4).map(token).collect();
-        let completion = (LENGTH / 4..LENGTH).map(token).collect();
+        let prompt: Vec<u32> = (0..LENGTH / 4).map(token).collect();
+        let completion: Vec<u32> = (LENGTH / 4..LENGTH).map(token).collect();
         TokenizedBinary::new(prompt, completion, i.is_multiple_of(2))
     };
     (0..BATCH).map(row).collect()

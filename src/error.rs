@@ -26,7 +26,7 @@ pub enum Error {
     /// A file or folder cannot be read or written.
     #[error("cannot {action} {}: {source}", .path.display())]
     Io {
-        /// What was tried: `read`, `write`, `create`.
+        /// What was tried: `read`, `write`, `create`, `remove`, `lock`.
         action: &'static str,
         /// On what.
         path: PathBuf,

@@ -11,6 +11,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
     let clock = Instant::now();
     // What can be wrong is looked at before anything slow.
     options.trainer(1.0).validate()?;
+    options.sampler()?;
     check_share(options.held_out)?;
     let checkpoint = options.out.join("checkpoint");
     if checkpoint.exists() && !options.resume {
@@ -33,6 +34,10 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         "is for thumbs: kto, apo-zero, bco",
         options,
     )?;
+    for (field, given) in options.sampling.of_thumbs() {
+        let reason = "is for thumbs: kto, apo-zero, bco";
+        refuse(given && !thumbs, field, reason, options)?;
+    }
     refuse(
         options.balance && !weighs,
         "balance",
@@ -179,7 +184,10 @@ impl Job<'_> {
         }
         let config = if options.balance {
             let interval = ClassInterval::ThreeHalves;
-            let weights = ClassWeights::from_counts(up, train.len() - up, interval)?;
+            // What counts is what is trained on; with completions in turns, in the first epoch.
+            let seen = options.sampler()?.report(&batcher.describe(&train), 0)?;
+            let (up, down) = (seen.desirable.examples(), seen.undesirable.examples());
+            let weights = ClassWeights::from_counts(up, down, interval)?;
             println!("       {weights}");
             weights.apply(config)
         } else {
@@ -326,7 +334,12 @@ impl Job<'_> {
     {
         let options = self.options;
         let config = options.trainer(learning_rate);
-        let steps = config.total_steps(train.len());
+        let sampler = options.sampler()?;
+        let report = sampler.report(&batcher.describe(train), 0)?;
+        let sampler = sampler.config();
+        let steps = Trainer::new(config.clone())?
+            .with_sampler(sampler.clone())
+            .total_steps(batcher, train)?;
         let every = options
             .every
             .map_or(steps.div_ceil(4).max(1), |n| n as usize);
@@ -339,7 +352,12 @@ impl Job<'_> {
             train.len(),
             held_out.len()
         );
-        let mut trainer = Trainer::new(config)?.with_output(&options.out);
+        if *sampler != SamplerConfig::new() {
+            println!("       {report}");
+        }
+        let mut trainer = Trainer::new(config)?
+            .with_sampler(sampler.clone())
+            .with_output(&options.out);
         if options.resume {
             trainer = trainer.with_resume();
         }

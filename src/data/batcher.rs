@@ -2,6 +2,7 @@
 
 use super::batch::{BinaryBatch, PreferenceBatch};
 use super::mismatch::mismatch;
+use super::sampler::RowInfo;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::sequence::Sequences;
@@ -21,6 +22,11 @@ pub trait Batcher {
     fn fingerprint(&self, dataset: &[Self::Example]) -> u64 {
         let _ = dataset;
         0
+    }
+
+    /// What a sampler looks at, in the order of `dataset`. Nothing is known by default, and options that need it are refused.
+    fn describe(&self, dataset: &[Self::Example]) -> Vec<RowInfo> {
+        vec![RowInfo::default(); dataset.len()]
     }
 
     /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size` examples, in order.
@@ -53,6 +59,11 @@ fn ids(ids: &[u32]) -> impl Iterator<Item = u64> {
     std::iter::once(ids.len() as u64).chain(ids.iter().map(|&id| u64::from(id)))
 }
 
+/// Of a prompt and the longest of its completions.
+fn row(prompt: &[u32], completion: usize) -> RowInfo {
+    RowInfo::new(fnv(ids(prompt)), prompt.len() + completion)
+}
+
 /// Pads demonstrations.
 #[derive(Clone, Copy, Debug)]
 pub struct SftBatcher {
@@ -83,6 +94,11 @@ impl Batcher for SftBatcher {
     fn fingerprint(&self, dataset: &[TokenizedSft]) -> u64 {
         let rows = dataset.iter();
         fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.completion))))
+    }
+
+    fn describe(&self, dataset: &[TokenizedSft]) -> Vec<RowInfo> {
+        let row = |e: &TokenizedSft| row(&e.prompt, e.completion.len());
+        dataset.iter().map(row).collect()
     }
 
     fn window(
@@ -140,6 +156,11 @@ impl Batcher for PreferenceBatcher {
     fn fingerprint(&self, dataset: &[TokenizedPreference]) -> u64 {
         let rows = dataset.iter();
         fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.chosen)).chain(ids(&e.rejected))))
+    }
+
+    fn describe(&self, dataset: &[TokenizedPreference]) -> Vec<RowInfo> {
+        let row = |e: &TokenizedPreference| row(&e.prompt, e.chosen.len().max(e.rejected.len()));
+        dataset.iter().map(row).collect()
     }
 
     fn window(
@@ -294,6 +315,11 @@ impl Batcher for BinaryBatcher {
             let rest = [u64::from(e.desirable), e.weight.to_bits()];
             ids(&e.prompt).chain(ids(&e.completion)).chain(rest)
         }))
+    }
+
+    fn describe(&self, dataset: &[TokenizedBinary]) -> Vec<RowInfo> {
+        let row = |e: &TokenizedBinary| row(&e.prompt, e.completion.len()).with_class(e.desirable);
+        dataset.iter().map(row).collect()
     }
 
     fn window(

@@ -1,8 +1,10 @@
 //! From text to token ids, within a length.
 
+use super::continuation::{Boundaries, Continued};
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::guard::{Guard, encode};
 use super::report::EncodeReport;
+use super::token_ids::TokenIds;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::model::{ChatTemplate, Message, Tokenizer};
@@ -28,6 +30,7 @@ pub struct Encoded<T> {
 ///   [`with_special_tokens_in_text`](Self::with_special_tokens_in_text).
 /// - A prompt that is too long loses its beginning, which is furthest from what is asked.
 /// - An example of which no completion is left is dropped and counted.
+/// - With feature `rayon`, all cores work; what comes out is the same.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -54,12 +57,25 @@ impl std::fmt::Debug for Encoder<'_> {
 }
 
 /// A prompt and its completions.
-type Row<const N: usize> = (Vec<u32>, [Vec<u32>; N]);
+type Row<const N: usize> = (TokenIds, [TokenIds; N]);
 
 /// Why an example was dropped.
 const NO_PROMPT: &str = "prompt is empty";
 const NO_COMPLETION: &str = "completion is empty";
 const NO_ROOM: &str = "no room for the completion";
+
+/// All of them.
+#[cfg(feature = "cache")]
+pub(super) const DROPPED: [&str; 3] = [NO_PROMPT, NO_COMPLETION, NO_ROOM];
+
+/// Examples a task for one core: some milliseconds, long beside what handing it over costs.
+const TASK: usize = 64;
+
+/// What does not change from row to row.
+struct Marks {
+    guard: Guard,
+    boundaries: Boundaries,
+}
 
 impl<'a> Encoder<'a> {
     /// For sequences of at most `max_length` tokens, of which the prompt takes all but one at most.
@@ -93,8 +109,8 @@ impl<'a> Encoder<'a> {
     ///
     /// Where the tokenizer or the template refuses.
     pub fn encode_sft(&self, examples: &[SftExample]) -> Result<Encoded<TokenizedSft>, Error> {
-        self.encode(examples, |example, guard, report| {
-            let row = self.row(&example.prompt, &[&example.completion[..]], guard, report)?;
+        self.encode(examples, |example, marks, report| {
+            let row = self.row(&example.prompt, &[&example.completion[..]], marks, report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedSft { prompt, completion }))
         })
     }
@@ -115,8 +131,8 @@ impl<'a> Encoder<'a> {
                 ),
             });
         }
-        self.encode(examples, |example, guard, report| {
-            let row = self.row(&example.prompt, &[&example.completion[..]], guard, report)?;
+        self.encode(examples, |example, marks, report| {
+            let row = self.row(&example.prompt, &[&example.completion[..]], marks, report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedBinary {
                 prompt,
                 completion,
@@ -133,9 +149,9 @@ impl<'a> Encoder<'a> {
         &self,
         examples: &[PreferenceExample],
     ) -> Result<Encoded<TokenizedPreference>, Error> {
-        self.encode(examples, |example, guard, report| {
+        self.encode(examples, |example, marks, report| {
             let completions = [&example.chosen, &example.rejected].map(String::as_str);
-            let row = self.row(&example.prompt, &completions, guard, report)?;
+            let row = self.row(&example.prompt, &completions, marks, report)?;
             Ok(row.map(|(prompt, [chosen, rejected])| TokenizedPreference {
                 prompt,
                 chosen,
@@ -155,22 +171,66 @@ impl<'a> Encoder<'a> {
         Ok(self.cut_prompt(self.with_bos(ids)).0)
     }
 
-    fn encode<E, T>(
+    /// What the ids depend on besides the examples, by name.
+    ///
+    /// # Errors
+    ///
+    /// Where the tokenizer or the template does not say what it is.
+    #[cfg(feature = "cache")]
+    pub(super) fn definition(&self) -> Result<Vec<(&'static str, String)>, Error> {
+        let missing = |what: &str| Error::Tokenize {
+            message: format!(
+                "{what} has no `definition`, so what it made cannot be told from what another one made: it cannot be cached"
+            ),
+        };
+        let tokenizer = self.tokenizer.definition();
+        let template = self.template.definition();
+        Ok(vec![
+            (
+                "tokenizer",
+                tokenizer.ok_or_else(|| missing("the tokenizer"))?,
+            ),
+            (
+                "template",
+                template.ok_or_else(|| missing("the chat template"))?,
+            ),
+            ("bos", format!("{:?}", self.tokenizer.bos())),
+            ("eos", self.tokenizer.eos().to_string()),
+            ("max_length", self.max_length.to_string()),
+            ("max_prompt_length", self.max_prompt_length.to_string()),
+            ("special_tokens_in_text", self.trusted.to_string()),
+        ])
+    }
+
+    fn encode<E: Sync, T: Send>(
         &self,
         examples: &[E],
-        row: impl Fn(&E, &Guard, &mut EncodeReport) -> Result<Option<T>, Error>,
+        row: impl Fn(&E, &Marks, &mut EncodeReport) -> Result<Option<T>, Error> + Sync,
     ) -> Result<Encoded<T>, Error> {
-        let mut report = EncodeReport::default();
-        let guard = self.guard();
-        let mut kept = Vec::with_capacity(examples.len());
-        for example in examples {
-            kept.extend(row(example, &guard, &mut report)?);
+        let marks = Marks {
+            guard: self.guard(),
+            boundaries: Boundaries::new(self.tokenizer),
+        };
+        let task = |examples: &[E]| {
+            let mut report = EncodeReport::default();
+            let mut kept = Vec::with_capacity(examples.len());
+            for example in examples {
+                kept.extend(row(example, &marks, &mut report)?);
+            }
+            report.kept = kept.len();
+            Ok((kept, report))
+        };
+        let mut all = Encoded {
+            examples: Vec::with_capacity(examples.len()),
+            report: EncodeReport::default(),
+        };
+        // In order, so that examples, report and the first error are the same on any number of cores.
+        for done in map_tasks(examples, task) {
+            let (kept, report) = done?;
+            all.examples.extend(kept);
+            all.report.merge(report);
         }
-        report.kept = kept.len();
-        Ok(Encoded {
-            examples: kept,
-            report,
-        })
+        Ok(all)
     }
 
     /// One prompt with its completions, or `None` if it had to be dropped.
@@ -178,7 +238,7 @@ impl<'a> Encoder<'a> {
         &self,
         prompt: &Prompt,
         completions: &[&str; N],
-        guard: &Guard,
+        marks: &Marks,
         report: &mut EncodeReport,
     ) -> Result<Option<Row<N>>, Error> {
         if completions
@@ -188,20 +248,17 @@ impl<'a> Encoder<'a> {
             report.drop(NO_COMPLETION);
             return Ok(None);
         }
-        let (prompt, mut marked) = guard.prompt(prompt);
+        let (prompt, mut marked) = marks.guard.prompt(prompt);
         let text = self.prompt_text(&prompt)?;
-        let alone = encode(self.tokenizer, &text)?;
+        let continued = Continued::new(self.tokenizer, &marks.boundaries, &text)?;
         let mut rests = Vec::with_capacity(N);
         for completion in completions {
-            let (completion, found) = guard.text(completion);
+            let (completion, found) = marks.guard.text(completion);
             marked |= found;
             let rest = self.completion_text(&prompt, &text, &completion)?;
-            let full = encode(self.tokenizer, &format!("{text}{rest}"))?;
-            rests.push(match full.strip_prefix(&alone[..]) {
-                Some(ids) => ids.to_vec(),
-                None => encode(self.tokenizer, &rest)?,
-            });
+            rests.push(continued.by(&rest)?);
         }
+        let alone = continued.into_prompt();
         report.special_tokens_in_text += usize::from(marked);
         let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
         if prompt.is_empty() {
@@ -225,15 +282,15 @@ impl<'a> Encoder<'a> {
             ids
         };
         let mut rest = rests.into_iter();
-        let completions: [Vec<u32>; N] =
-            std::array::from_fn(|_| finish(rest.next().unwrap_or_default()));
+        let completions: [TokenIds; N] =
+            std::array::from_fn(|_| finish(rest.next().unwrap_or_default()).into());
         // One token is the end of the sequence alone: nothing of the completion is left.
         if completions.iter().any(|ids| ids.len() < 2) {
             report.drop(NO_ROOM);
             return Ok(None);
         }
         report.count(prompt.len(), &lengths, cut, shortened);
-        Ok(Some((prompt, completions)))
+        Ok(Some((prompt.into(), completions)))
     }
 
     fn guard(&self) -> Guard {
@@ -292,138 +349,22 @@ impl<'a> Encoder<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{ByteTokenizer, PlainTemplate};
-
-    /// Bytes, with a beginning of sequence.
-    struct WithBos;
-
-    impl Tokenizer for WithBos {
-        fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-            ByteTokenizer.encode(text)
-        }
-        fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
-            ByteTokenizer.decode(tokens)
-        }
-        fn vocab_size(&self) -> usize {
-            259
-        }
-        fn bos(&self) -> Option<u32> {
-            Some(258)
-        }
-        fn eos(&self) -> u32 {
-            256
-        }
-        fn pad(&self) -> u32 {
-            256
-        }
-    }
-
-    fn one(
-        max_length: usize,
-        max_prompt: usize,
-        prompt: &str,
-        completion: &str,
-    ) -> Encoded<TokenizedSft> {
-        let encoder = Encoder::new(&WithBos, &PlainTemplate, max_length);
-        let encoder = encoder.with_max_prompt_length(max_prompt);
-        encoder
-            .encode_sft(&[SftExample::new(prompt, completion)])
-            .unwrap()
-    }
-
-    #[test]
-    fn a_long_completion_keeps_its_end() {
-        let encoded = one(6, 9, "ab", "cdefgh");
-        assert_eq!(encoded.examples[0].prompt, [258, 97, 98]);
-        assert_eq!(encoded.examples[0].completion, [99, 100, 256]);
-        assert_eq!(encoded.report.truncated_completions, 1);
-    }
-
-    #[test]
-    fn a_long_prompt_keeps_its_beginning_of_sequence_and_its_end() {
-        let encoded = one(9, 3, "abcde", "x");
-        assert_eq!(encoded.examples[0].prompt, [258, 100, 101]);
-        assert_eq!(encoded.examples[0].completion, [120, 256]);
-        assert_eq!(encoded.report.truncated_prompts, 1);
-    }
-
-    #[test]
-    fn what_has_no_completion_left_is_dropped_and_counted() {
-        for (encoded, reason) in [
-            (one(4, 3, "abcde", "xyz"), NO_ROOM),
-            (one(9, 9, "ab", " \n"), NO_COMPLETION),
-            (one(1, 0, "ab", "c"), NO_PROMPT),
-        ] {
-            assert!(encoded.examples.is_empty());
-            assert_eq!(encoded.report.dropped[reason], 1);
-        }
-    }
-
-    #[test]
-    fn an_empty_text_still_has_the_beginning_of_sequence_as_context() {
-        assert_eq!(one(9, 8, "", "c").examples[0].prompt, [258]);
-        let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 9);
-        let encoded = encoder.encode_sft(&[SftExample::new("", "c")]).unwrap();
-        assert_eq!(encoded.report.dropped[NO_PROMPT], 1);
-    }
-
-    #[test]
-    fn conversations_go_through_the_template() {
-        let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 99);
-        let prompt = vec![Message::new("user", "a")];
-        let encoded = encoder.encode_sft(&[SftExample::new(prompt, "b")]).unwrap();
-        let text = |ids: &[u32]| ByteTokenizer.decode(ids).unwrap();
-        assert_eq!(
-            text(&encoded.examples[0].prompt),
-            "\n\nHuman: a\n\nAssistant:"
-        );
-        assert_eq!(text(&encoded.examples[0].completion), " b");
-        assert_eq!(encoded.examples[0].completion.last(), Some(&256));
-    }
-
-    /// Bytes, but "ab" is one token.
-    struct Merging;
-
-    impl Tokenizer for Merging {
-        fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-            ByteTokenizer.encode(&text.replace("ab", "\u{1}"))
-        }
-        fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
-            ByteTokenizer.decode(tokens)
-        }
-        fn vocab_size(&self) -> usize {
-            258
-        }
-        fn bos(&self) -> Option<u32> {
-            None
-        }
-        fn eos(&self) -> u32 {
-            256
-        }
-        fn pad(&self) -> u32 {
-            257
-        }
-    }
-
-    #[test]
-    fn a_prompt_has_the_same_ids_whatever_follows() {
-        let encoder = Encoder::new(&Merging, &PlainTemplate, 9);
-        let rows = ["b", "c"].map(|completion| SftExample::new("xa", completion));
-        let examples = encoder.encode_sft(&rows).unwrap().examples;
-        assert!(examples.iter().all(|e| e.prompt == [120, 97]));
-        assert_eq!(examples[0].completion, [98, 256]);
-    }
-
-    #[test]
-    fn both_completions_of_a_pair_share_the_prompt() {
-        let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 5);
-        let pair = PreferenceExample::new("ab", "c", "defg");
-        let encoded = encoder.encode_preferences(&[pair]).unwrap();
-        assert_eq!(encoded.examples[0].chosen, [99, 256]);
-        assert_eq!(encoded.examples[0].rejected, [100, 101, 256]);
-        assert_eq!(encoded.report.kept, 1);
-    }
+/// Every task's result, in order, computed on all cores.
+#[cfg(feature = "rayon")]
+fn map_tasks<E: Sync, R: Send>(examples: &[E], task: impl Fn(&[E]) -> R + Sync) -> Vec<R> {
+    use rayon::prelude::*;
+    examples.par_chunks(TASK).map(&task).collect()
 }
+
+/// Every task's result, in order.
+#[cfg(not(feature = "rayon"))]
+fn map_tasks<'e, E, R>(
+    examples: &'e [E],
+    task: impl Fn(&[E]) -> R + 'e,
+) -> impl Iterator<Item = R> + 'e {
+    examples.chunks(TASK).map(task)
+}
+
+#[cfg(test)]
+#[path = "encode_tests.rs"]
+mod tests;

@@ -130,6 +130,11 @@ impl Guard {
     }
 }
 
+/// Where the part of a text begins that has no marks before its end.
+pub(super) fn after_marks(text: &str) -> usize {
+    text.rfind(CLOSE).map_or(0, |at| at + CLOSE.len_utf8())
+}
+
 /// Ids of a text with marks.
 pub(super) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
     if !text.contains(OPEN) {

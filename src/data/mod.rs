@@ -17,18 +17,24 @@
 //! Wherever a text may stand, a list of messages may stand too. What a row has besides is ignored. A row that is wrong is an error with its line; a row that
 //! is of no use is dropped and counted in the [`ReadReport`], or an error too if the reader is [strict](Reader::with_strict).
 //!
-//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those.
+//! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those, in the order of a [`Sampler`]. Between them, with feature `cache`,
+//! `TokenCache` keeps token ids in memory-mapped files, so that a data set is tokenized once and may be larger than memory.
 
 mod batch;
 mod batcher;
+#[cfg(feature = "cache")]
+mod cache;
 mod census;
 mod columns;
+mod continuation;
 mod encode;
+mod encode_kind;
 mod example;
 mod files;
 mod format;
 mod guard;
 mod halos;
+mod hold_out;
 mod hub;
 mod messages;
 mod mismatch;
@@ -40,18 +46,26 @@ mod rows;
 mod sampler;
 mod score;
 mod shp;
+mod token_ids;
 mod tokenized;
 mod transcript;
 mod ultra_feedback;
 
 pub use batch::{BinaryBatch, PreferenceBatch};
 pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
+#[cfg(feature = "cache")]
+pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
 pub use encode::{Encoded, Encoder};
+pub use encode_kind::Encode;
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use format::Format;
+pub use hold_out::hold_out;
 pub use ranked::RankedPairs;
 pub use reader::{Loaded, Reader, read_binary, read_preferences, read_scored, read_sft};
 pub use report::{EncodeReport, ReadReport};
-pub use sampler::{epoch_order, hold_out};
+pub use sampler::{
+    Mixing, RowInfo, SampleCounts, Sampler, SamplerConfig, SamplerReport, SourceConfig, epoch_order,
+};
 pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
+pub use token_ids::TokenIds;
 pub use tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};

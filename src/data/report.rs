@@ -173,6 +173,19 @@ impl EncodeReport {
         self.completions.extend(completions);
     }
 
+    /// What became of both parts.
+    pub(super) fn merge(&mut self, part: Self) {
+        self.kept += part.kept;
+        for (reason, count) in part.dropped {
+            *self.dropped.entry(reason).or_default() += count;
+        }
+        self.truncated_prompts += part.truncated_prompts;
+        self.truncated_completions += part.truncated_completions;
+        self.special_tokens_in_text += part.special_tokens_in_text;
+        self.prompts.extend(part.prompts);
+        self.completions.extend(part.completions);
+    }
+
     /// Shortest, median and longest prompt, in tokens.
     pub fn prompt_lengths(&self) -> Option<[usize; 3]> {
         spread(&self.prompts)

@@ -1,21 +1,33 @@
 //! Examples in token ids.
 
+use super::token_ids::TokenIds;
+
 /// A demonstration in token ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizedSft {
     /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
+    pub prompt: TokenIds,
     /// What is scored, ends with the end of the sequence.
-    pub completion: Vec<u32>,
+    pub completion: TokenIds,
+}
+
+impl TokenizedSft {
+    /// A demonstration.
+    pub fn new(prompt: impl Into<TokenIds>, completion: impl Into<TokenIds>) -> Self {
+        Self {
+            prompt: prompt.into(),
+            completion: completion.into(),
+        }
+    }
 }
 
 /// A completion with a thumb in token ids.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenizedBinary {
     /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
+    pub prompt: TokenIds,
     /// What is scored, ends with the end of the sequence.
-    pub completion: Vec<u32>,
+    pub completion: TokenIds,
     /// Thumb up?
     pub desirable: bool,
     /// What the example's loss is multiplied with; 1 is usual.
@@ -24,10 +36,14 @@ pub struct TokenizedBinary {
 
 impl TokenizedBinary {
     /// Of weight 1.
-    pub fn new(prompt: Vec<u32>, completion: Vec<u32>, desirable: bool) -> Self {
+    pub fn new(
+        prompt: impl Into<TokenIds>,
+        completion: impl Into<TokenIds>,
+        desirable: bool,
+    ) -> Self {
         Self {
-            prompt,
-            completion,
+            prompt: prompt.into(),
+            completion: completion.into(),
             desirable,
             weight: 1.0,
         }
@@ -38,9 +54,24 @@ impl TokenizedBinary {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizedPreference {
     /// What comes before, at least one token.
-    pub prompt: Vec<u32>,
+    pub prompt: TokenIds,
     /// The better one, ends with the end of the sequence.
-    pub chosen: Vec<u32>,
+    pub chosen: TokenIds,
     /// The worse one, ends with the end of the sequence.
-    pub rejected: Vec<u32>,
+    pub rejected: TokenIds,
+}
+
+impl TokenizedPreference {
+    /// Two completions of one prompt.
+    pub fn new(
+        prompt: impl Into<TokenIds>,
+        chosen: impl Into<TokenIds>,
+        rejected: impl Into<TokenIds>,
+    ) -> Self {
+        Self {
+            prompt: prompt.into(),
+            chosen: chosen.into(),
+            rejected: rejected.into(),
+        }
+    }
 }

@@ -32,6 +32,11 @@ impl Message {
 pub trait ChatTemplate: Send + Sync {
     /// The conversation as one text; with `generation_prompt`, ready for the assistant to answer.
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error>;
+
+    /// Everything that the text depends on besides the conversation, as [`Tokenizer::definition`](super::Tokenizer::definition); none by default.
+    fn definition(&self) -> Option<String> {
+        None
+    }
 }
 
 /// `Human:` / `Assistant:` transcripts as Anthropic-HH writes them, for models without a template of their own.
@@ -45,6 +50,10 @@ pub trait ChatTemplate: Send + Sync {
 pub struct PlainTemplate;
 
 impl ChatTemplate for PlainTemplate {
+    fn definition(&self) -> Option<String> {
+        Some("plain".into())
+    }
+
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
         let mut text = String::new();
         for Message { role, content, .. } in messages {

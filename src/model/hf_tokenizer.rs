@@ -217,6 +217,16 @@ impl Tokenizer for HfTokenizer {
         special.map(|token| token.content).collect()
     }
 
+    fn boundaries(&self) -> Vec<String> {
+        let added = self.inner.get_added_tokens_decoder();
+        let cuts = added.values().filter(|token| cuts(token, added.values()));
+        cuts.map(|token| token.content.clone()).collect()
+    }
+
+    fn definition(&self) -> Option<String> {
+        self.inner.to_string(false).ok()
+    }
+
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         let blind = self.blind.get_or_init(|| {
             let mut blind = self.inner.clone();
@@ -248,6 +258,26 @@ impl Tokenizer for HfTokenizer {
     fn pad(&self) -> u32 {
         self.pad
     }
+}
+
+/// Whether a text can be cut before this token wherever it stands, because the tokenizer looks for it before anything else and nothing that stands
+/// before it changes what is found.
+fn cuts<'t>(
+    token: &tokenizers::AddedToken,
+    mut added: impl Iterator<Item = &'t tokenizers::AddedToken>,
+) -> bool {
+    let text = token.content.as_str();
+    // Found in the raw text, whatever its neighbours are; and not to be taken for the space that the token before it may swallow, nor for the
+    // word that would end that one.
+    let plain = token.special && !token.normalized && !token.lstrip && !token.single_word;
+    let mark = text.starts_with(|c: char| c.is_ascii_punctuation() && c != '_');
+    // Whether a match of `other` that begins earlier could reach into this token.
+    let reached = |other: &str| {
+        let ends = other.char_indices().skip(1).map(|(at, _)| &other[at..]);
+        ends.into_iter()
+            .any(|end| end.starts_with(text) || text.starts_with(end))
+    };
+    plain && mark && !added.any(|other| reached(&other.content))
 }
 
 /// `None` where there is no such file.

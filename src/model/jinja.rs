@@ -23,6 +23,8 @@ pub struct JinjaTemplate {
     environment: Environment<'static>,
     bos_token: String,
     eos_token: String,
+    /// What `strftime_now` tells, if it is defined.
+    date: Option<DateTime>,
     has_generation: bool,
 }
 
@@ -83,6 +85,7 @@ impl JinjaTemplate {
             value: format!("\"{date}\""),
         })?;
         tell(&mut self.environment, date);
+        self.date = Some(date);
         Ok(self)
     }
 
@@ -159,11 +162,10 @@ impl JinjaTemplate {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
         environment.add_filter("tojson", tojson);
-        if !source.contains("strftime_now is defined") {
-            tell(
-                &mut environment,
-                TimeZone::UTC.to_datetime(Timestamp::now()),
-            );
+        let own = source.contains("strftime_now is defined") || !source.contains("strftime_now");
+        let date = (!own).then(|| TimeZone::UTC.to_datetime(Timestamp::now()));
+        if let Some(date) = date {
+            tell(&mut environment, date);
         }
         let (source, has_generation) = with_marks(&source);
         environment.add_template_owned(NAME, source)?;
@@ -171,6 +173,7 @@ impl JinjaTemplate {
             environment,
             bos_token,
             eos_token,
+            date,
             has_generation,
         })
     }
@@ -179,6 +182,14 @@ impl JinjaTemplate {
 impl ChatTemplate for JinjaTemplate {
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
         self.write(messages, generation_prompt, false)
+    }
+
+    fn definition(&self) -> Option<String> {
+        let template = self.environment.get_template(NAME).ok()?;
+        // By the day: a time of day would let no cache live.
+        let date = self.date.map(|date| date.date().to_string());
+        let parts = [template.source(), &self.bos_token, &self.eos_token];
+        Some(json!([parts, date]).to_string())
     }
 }
 

@@ -14,6 +14,18 @@ pub trait Tokenizer: Send + Sync {
         Vec::new()
     }
 
+    /// Texts before which any text can be cut: the ids of the whole are those of both parts. Special tokens are like that as long as they take nothing
+    /// along from what stands before them. It saves tokenizing a prompt again with each of its completions; none by default, which is always right.
+    fn boundaries(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Everything that ids depend on, as one text, however long: two tokenizers with one definition give the same ids. A token cache is
+    /// made for one definition; by default there is none, and no cache.
+    fn definition(&self) -> Option<String> {
+        None
+    }
+
     /// Ids of `text` alone, texts of special tokens being text like any other. The same as [`encode`](Self::encode) by default, which is right
     /// where there are no special tokens.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
@@ -51,6 +63,10 @@ pub struct ByteTokenizer;
 impl Tokenizer for ByteTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         Ok(text.bytes().map(u32::from).collect())
+    }
+
+    fn definition(&self) -> Option<String> {
+        Some("bytes".into())
     }
 
     /// Invalid UTF-8 becomes U+FFFD.

@@ -2,6 +2,7 @@
 
 use super::config::TrainerConfig;
 use super::optimizer::Optimizer;
+use crate::data::SamplerConfig;
 use crate::error::Error;
 use burn::module::Module;
 use burn::store::ModuleRecord;
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub(super) struct Identity {
     config: Value,
+    /// A checkpoint from before there were samplers has the default one.
+    #[serde(default = "plain_sampler")]
+    sampler: Value,
     examples: usize,
     fingerprint: u64,
     loss: String,
@@ -23,7 +27,7 @@ pub(super) struct Identity {
 impl Identity {
     /// `loss` and `reference` as they say themselves.
     pub(super) fn new(
-        config: &TrainerConfig,
+        (config, sampler): (&TrainerConfig, &SamplerConfig),
         (examples, fingerprint): (usize, u64),
         loss: String,
         reference: String,
@@ -31,8 +35,11 @@ impl Identity {
         // How often to look at a run does not change it.
         let config = config.clone().with_evaluate_every(None);
         let config = config.with_checkpoint_every(None);
+        // All ranks are one run.
+        let sampler = sampler.clone().with_rank(0);
         Self {
-            config: serde_json::from_str(&config.to_string()).unwrap_or_default(),
+            config: settings(&config),
+            sampler: settings(&sampler),
             examples,
             fingerprint,
             loss,
@@ -56,12 +63,26 @@ impl Identity {
         if let Some((name, ours, theirs)) = texts.into_iter().find(|(_, a, b)| a != b) {
             return Some(format!("its {name} is {theirs}, this run's {ours}"));
         }
-        let (ours, theirs) = (self.config.as_object()?, other.config.as_object()?);
-        let field = ours.keys().find(|key| ours.get(*key) != theirs.get(*key))?;
-        let shown = |config: &Map<String, Value>| config.get(field).cloned().unwrap_or_default();
-        let (ours, theirs) = (shown(ours), shown(theirs));
-        Some(format!("its {field} is {theirs}, this run's {ours}"))
+        let config = different_field(&self.config, &other.config, "");
+        config.or_else(|| different_field(&self.sampler, &other.sampler, "sampler's "))
     }
+}
+
+fn settings(config: &impl std::fmt::Display) -> Value {
+    serde_json::from_str(&config.to_string()).unwrap_or_default()
+}
+
+fn plain_sampler() -> Value {
+    settings(&SamplerConfig::new())
+}
+
+/// The first field in which settings differ, both values.
+fn different_field(ours: &Value, theirs: &Value, whose: &str) -> Option<String> {
+    let (ours, theirs) = (ours.as_object()?, theirs.as_object()?);
+    let field = ours.keys().find(|key| ours.get(*key) != theirs.get(*key))?;
+    let shown = |config: &Map<String, Value>| config.get(field).cloned().unwrap_or_default();
+    let (ours, theirs) = (shown(ours), shown(theirs));
+    Some(format!("its {whose}{field} is {theirs}, this run's {ours}"))
 }
 
 /// Where a run was.

@@ -22,6 +22,8 @@ mod journal;
 #[cfg(feature = "train")]
 mod optimizer;
 #[cfg(feature = "train")]
+mod plan;
+#[cfg(feature = "train")]
 mod progress;
 #[cfg(feature = "train")]
 mod step;

@@ -6,9 +6,10 @@ use super::journal::Journal;
 use super::metrics::{LossOutput, Metrics};
 use super::objective::Objective;
 use super::optimizer::Optimizer;
+use super::plan::Plan;
 use super::progress::{Display, Progress};
 use super::step::{StepReport, num_trainable, train_step};
-use crate::data::{Batcher, epoch_order};
+use crate::data::{Batcher, SamplerConfig};
 use crate::error::Error;
 use crate::reference::Reference;
 use burn::module::Module;
@@ -42,7 +43,7 @@ pub struct Run<M> {
 ///
 /// | file | what |
 /// |---|---|
-/// | `trainer.json` | the settings |
+/// | `trainer.json`, `sampler.json` | the settings |
 /// | `metrics.jsonl` | one JSON object a step, and one an evaluation with names behind `eval_` |
 /// | `checkpoint/` | model, optimizer and position, replaced as a whole |
 ///
@@ -51,6 +52,7 @@ pub struct Run<M> {
 #[derive(Clone, Debug)]
 pub struct Trainer {
     config: TrainerConfig,
+    sampler: SamplerConfig,
     output: Option<PathBuf>,
     resume: bool,
     progress: Progress,
@@ -67,11 +69,19 @@ impl Trainer {
         config.validate()?;
         Ok(Self {
             config,
+            sampler: SamplerConfig::new(),
             output: None,
             resume: false,
             progress: Progress::default(),
             stop: Arc::default(),
         })
+    }
+
+    /// Which examples an epoch has, and in which order; all, shuffled, by default. Draws follow the seed of the run. A sampler that cannot
+    /// be used is an error of [`fit`](Self::fit).
+    pub fn with_sampler(mut self, sampler: SamplerConfig) -> Self {
+        self.sampler = sampler;
+        self
     }
 
     /// Writes settings, metrics and checkpoints to this folder, which is made if it is not there.
@@ -98,6 +108,19 @@ impl Trainer {
         self.stop.clone()
     }
 
+    /// Optimizer steps of a run over these examples, as its sampler has them.
+    ///
+    /// # Errors
+    ///
+    /// Without examples, and where the sampler cannot be used.
+    pub fn total_steps<B: Batcher>(
+        &self,
+        batcher: &B,
+        train: &[B::Example],
+    ) -> Result<usize, Error> {
+        Ok(Plan::new(&self.config, &self.sampler, batcher, train)?.total())
+    }
+
     /// Trains `policy` on `train`, and evaluates on `held_out` before, now and then, and after; `held_out` may be empty.
     ///
     /// The policy need not be on an autodiff device. Build the reference before: [`Frozen::new`](crate::reference::Frozen::new) keeps
@@ -105,7 +128,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// Without examples; where a batch cannot be made, a file not be written, a checkpoint not be used; and when loss or gradient are
+    /// Without examples; where the sampler cannot be used, a batch cannot be made, a file not be written, a checkpoint not be used; and when loss or gradient are
     /// no longer finite, naming the step.
     pub fn fit<M, R, L, B>(
         &self,
@@ -123,13 +146,9 @@ impl Trainer {
         L: Objective<M, R, Batch = B::Batch>,
         L::Output: LossOutput,
     {
-        if train.is_empty() {
-            return Err(Error::Dataset {
-                message: "there is no example to train on".into(),
-            });
-        }
+        let mut plan = Plan::new(&self.config, &self.sampler, batcher, train)?;
+        let total = plan.total();
         let device = plain_device(&policy)?;
-        let total = self.config.total_steps(train.len());
         let mut policy = policy.train();
         let mut optimizer = Optimizer::new(&self.config.optimizer, &policy);
         let mut step = 0;
@@ -137,7 +156,7 @@ impl Trainer {
         // Whatever ends the run takes the flag back.
         let _lowered = Lowered(&self.stop);
         let identity = Identity::new(
-            &self.config,
+            (&self.config, &self.sampler),
             (train.len(), batcher.fingerprint(train)),
             objective.identity(),
             reference.identity(),
@@ -198,20 +217,12 @@ impl Trainer {
         if evaluation_due {
             evaluate(&mut run, objective, &mut journal)?;
         }
-        let per_epoch = self.config.steps_per_epoch(train.len());
-        let mut order = (usize::MAX, Vec::new());
         while run.steps < total {
             let step = run.steps;
-            let epoch = step / per_epoch;
-            if order.0 != epoch {
-                order = (epoch, epoch_order(train.len(), self.config.seed, epoch));
-            }
-            let start = (step % per_epoch) * self.config.batch_size;
-            let end = (start + self.config.batch_size).min(train.len());
             let clock = Instant::now();
             let mut rng = step_rng(self.config.seed, step as u64);
             let size = self.config.micro_batch_size;
-            let window = batcher.window(train, &order.1[start..end], size, &mut rng, &device)?;
+            let window = batcher.window(train, plan.window(step)?, size, &mut rng, &device)?;
             let rate = self.config.learning_rate_at(step, total);
             // As this step has them: observing it may turn some.
             let settings = objective.settings();
@@ -232,7 +243,7 @@ impl Trainer {
                 let speed = report.tokens as f64 / clock.elapsed().as_secs_f64().max(1e-9);
                 let mut fields = vec![
                     ("step", run.steps as f64),
-                    ("epoch", run.steps as f64 / per_epoch as f64),
+                    ("epoch", plan.epochs_after(run.steps)),
                     ("learning_rate", rate),
                     ("grad_norm", report.grad_norm),
                     ("tokens_per_second", speed),
@@ -317,8 +328,14 @@ impl Trainer {
 
     fn open(&self, folder: &Path, step: usize) -> Result<Journal, Error> {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        let path = folder.join("trainer.json");
-        fs::write(&path, self.config.to_string()).map_err(Error::io("write", &path))?;
+        let settings = [
+            ("trainer.json", self.config.to_string()),
+            ("sampler.json", self.sampler.to_string()),
+        ];
+        for (name, text) in settings {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(Error::io("write", &path))?;
+        }
         Journal::open(folder, step)
     }
 }

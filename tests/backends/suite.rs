@@ -346,18 +346,15 @@ fn model(seed: u64, device: &Device) -> Llama {
 
 fn feedback() -> Vec<TokenizedBinary> {
     let row = |i: u32| {
-        let prompt = (0..2 + i % 3).map(|t| 1 + (i + t) % 30).collect();
+        let prompt: Vec<u32> = (0..2 + i % 3).map(|t| 1 + (i + t) % 30).collect();
         TokenizedBinary::new(prompt, vec![31 + i % 8, 33, 0], i.is_multiple_of(2))
     };
     (0..8).map(row).collect()
 }
 
 fn preferences() -> Vec<TokenizedPreference> {
-    let row = |i: u32| TokenizedPreference {
-        prompt: vec![1 + i, 2 + i],
-        chosen: vec![31 + i % 8, 0],
-        rejected: vec![35, 36, 0],
-    };
+    let row =
+        |i: u32| TokenizedPreference::new(vec![1 + i, 2 + i], vec![31 + i % 8, 0], vec![35, 36, 0]);
     (0..6).map(row).collect()
 }
 

@@ -1,9 +1,12 @@
 //! Files as people have them, good and bad.
 
+#[cfg(all(feature = "cache", feature = "tokenizers"))]
+mod cache;
 mod formats;
 mod fuzz;
 #[cfg(feature = "hub")]
 mod hub;
+mod sampling;
 #[cfg(feature = "tokenizers")]
 mod templates;
 

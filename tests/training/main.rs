@@ -4,6 +4,7 @@ mod objectives;
 mod optimizer;
 mod recorded;
 mod running;
+mod sampled;
 
 use burn::module::Module;
 use burn::tensor::Device;

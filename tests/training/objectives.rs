@@ -11,16 +11,13 @@ fn preferences(n: u32) -> Vec<TokenizedPreference> {
     let row = |i: u32| {
         let asked = 1 + i % 5;
         let other = 1 + (asked + i / 5 % 4) % 5;
-        TokenizedPreference {
-            prompt: vec![10 + i % 3, asked],
-            // Of different lengths, so that what looks at lengths has something to see.
-            chosen: vec![vec![asked], vec![asked, asked]][i as usize % 2]
-                .clone()
-                .into_iter()
-                .chain([0])
-                .collect(),
-            rejected: vec![other, 0],
-        }
+        // Of different lengths, so that what looks at lengths has something to see.
+        let chosen = [vec![asked, 0], vec![asked, asked, 0]];
+        TokenizedPreference::new(
+            vec![10 + i % 3, asked],
+            chosen[i as usize % 2].clone(),
+            vec![other, 0],
+        )
     };
     (0..n).map(row).collect()
 }

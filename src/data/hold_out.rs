@@ -1,27 +1,10 @@
-//! In which order examples are seen, and which are held out.
+//! Which examples are held out.
 
 use super::Prompt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;
-
-/// The order of an epoch: each index below `len` once, shuffled.
-///
-/// It follows from the seed and the epoch alone, so a run continued from a checkpoint needs no state of a generator.
-///
-/// ```
-/// use burn_kto::data::epoch_order;
-/// assert_eq!(epoch_order(9, 1, 0), epoch_order(9, 1, 0));
-/// assert_ne!(epoch_order(9, 1, 0), epoch_order(9, 1, 1));
-/// ```
-pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(epoch as u64);
-    let mut order: Vec<usize> = (0..len).collect();
-    order.shuffle(&mut rng);
-    order
-}
 
 /// Splits off a share of the prompts, in \[0, 1\], with all of their examples: nothing that is held out was asked in training.
 ///
@@ -53,15 +36,6 @@ pub fn hold_out<T>(
 mod tests {
     use super::super::BinaryExample;
     use super::*;
-
-    #[test]
-    fn an_epoch_sees_each_example_once() {
-        let mut order = epoch_order(100, 7, 3);
-        assert_ne!(order, (0..100).collect::<Vec<_>>());
-        order.sort_unstable();
-        assert_eq!(order, (0..100).collect::<Vec<_>>());
-        assert!(epoch_order(0, 7, 3).is_empty());
-    }
 
     #[test]
     fn a_prompt_is_on_one_side_only() {

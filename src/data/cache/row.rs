@@ -1,0 +1,91 @@
+//! A tokenized example as a row of the index: where each of its texts ends in the file of ids, then its numbers.
+
+use crate::data::{TokenIds, TokenizedBinary, TokenizedPreference, TokenizedSft};
+
+/// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`], [`TokenizedBinary`], [`TokenizedPreference`].
+pub trait CacheRow: Row {}
+
+impl<T: Row> CacheRow for T {}
+
+/// How, which is nobody else's business.
+pub trait Row: Sized {
+    /// Part of the key.
+    const KIND: &'static str;
+    /// Texts and numbers of a row.
+    const WORDS: usize;
+
+    /// Hands out texts, then numbers.
+    fn write(&self, row: &mut impl Writer);
+
+    /// Takes the same in the same order.
+    fn read(row: &mut impl Reader) -> Self;
+}
+
+/// Takes a row apart.
+pub trait Writer {
+    fn text(&mut self, ids: &TokenIds);
+    fn number(&mut self, bits: u64);
+}
+
+/// Puts a row together.
+pub trait Reader {
+    fn text(&mut self) -> TokenIds;
+    fn number(&mut self) -> u64;
+}
+
+impl Row for TokenizedSft {
+    const KIND: &'static str = "sft";
+    const WORDS: usize = 2;
+
+    fn write(&self, row: &mut impl Writer) {
+        row.text(&self.prompt);
+        row.text(&self.completion);
+    }
+
+    fn read(row: &mut impl Reader) -> Self {
+        Self {
+            prompt: row.text(),
+            completion: row.text(),
+        }
+    }
+}
+
+impl Row for TokenizedBinary {
+    const KIND: &'static str = "binary";
+    const WORDS: usize = 4;
+
+    fn write(&self, row: &mut impl Writer) {
+        row.text(&self.prompt);
+        row.text(&self.completion);
+        row.number(u64::from(self.desirable));
+        row.number(self.weight.to_bits());
+    }
+
+    fn read(row: &mut impl Reader) -> Self {
+        Self {
+            prompt: row.text(),
+            completion: row.text(),
+            desirable: row.number() != 0,
+            weight: f64::from_bits(row.number()),
+        }
+    }
+}
+
+impl Row for TokenizedPreference {
+    const KIND: &'static str = "preference";
+    const WORDS: usize = 3;
+
+    fn write(&self, row: &mut impl Writer) {
+        row.text(&self.prompt);
+        row.text(&self.chosen);
+        row.text(&self.rejected);
+    }
+
+    fn read(row: &mut impl Reader) -> Self {
+        Self {
+            prompt: row.text(),
+            chosen: row.text(),
+            rejected: row.text(),
+        }
+    }
+}
