@@ -120,6 +120,22 @@ fn the_papers_protocol_asks_once_cuts_and_lets_nobody_win_by_failure() {
 }
 
 #[test]
+fn a_judge_that_failed_is_asked_again_and_one_that_only_fails_is_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let judge = Scripted::default();
+    let protocol = Protocol::KtoPaper { seed: 0 };
+    let contest = Match::new(protocol).with_records(folder.path().join("rounds.jsonl"));
+    let some = duels(&[("good.", "bad."), ("gone.", "bad.")]);
+    assert_eq!(contest.play(&some, &judge, &mut quiet).unwrap().failed, 1);
+    assert_eq!(contest.play(&some, &judge, &mut quiet).unwrap().failed, 1);
+    // Two, and the one that failed again.
+    assert_eq!(judge.0.borrow().len(), 3);
+    let none = duels(&[("gone.", "bad."), ("gone.", "worse.")]);
+    let error = Match::new(protocol).play(&none, &judge, &mut quiet);
+    assert!(error.is_err());
+}
+
+#[test]
 fn an_interrupted_match_goes_on_and_other_answers_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rounds.jsonl");
