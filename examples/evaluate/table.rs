@@ -241,6 +241,23 @@ fn win_rate(report: &MatchReport) -> Vec<String> {
             .first_position
             .map_or("-".into(), |p| format!("{:.1} %", 100.0 * p))
     ));
+    let WinRate {
+        wins, ties, losses, ..
+    } = report.win_rate;
+    let orders = if report.protocol == Protocol::BothOrders {
+        2
+    } else {
+        1
+    };
+    let (silent, rounds) = (
+        report.unparsed + report.failed,
+        (wins + ties + losses) * orders,
+    );
+    if silent * 10 > rounds {
+        notes.push(format!(
+            "  warning: {silent} of {rounds} verdicts say nothing, and count as if neither was better"
+        ));
+    }
     let lengths = format!(
         "{:.0} characters against {:.0}",
         report.lengths.0, report.lengths.1

@@ -188,7 +188,9 @@ impl Match {
                 *failure = Some(error);
                 Ok(None)
             }
-            (Err(error), Protocol::BothOrders) => Err(error),
+            (Err(error), Protocol::BothOrders) => Err(Error::Dataset {
+                message: format!("duel {}: {error}", duel.id),
+            }),
         }
     }
 }

@@ -76,7 +76,7 @@ fn both_orders_have_to_agree() {
     let error = Match::new(Protocol::BothOrders)
         .play(&duels(&[("gone.", "a")]), &judge, &mut quiet)
         .unwrap_err();
-    assert_eq!(error.to_string(), "the judge is gone");
+    assert_eq!(error.to_string(), "duel 0: the judge is gone");
     assert!(
         Match::new(Protocol::BothOrders)
             .play(&[], &judge, &mut quiet)
