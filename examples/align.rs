@@ -46,6 +46,10 @@ pub(crate) struct Options {
     #[command(flatten)]
     reading: reading::Reading,
 
+    /// Keep token ids here: the same data, tokenizer, template and limits are not tokenized again.
+    #[arg(long, value_name = "DIR", requires = "model")]
+    cache: Option<PathBuf>,
+
     /// How to align.
     #[arg(long, value_enum, default_value_t = Method::Kto, requires = "model")]
     method: Method,

@@ -158,8 +158,7 @@ impl Job<'_> {
             }
         };
         let (train, held_out) = self.split(examples, |e| &e.prompt);
-        let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_binary(&part));
-        let (mut train, mut held_out) = (told(train?), told(held_out?));
+        let (mut train, mut held_out) = self.encoded(data, train, held_out)?;
         if options.method == Method::Kto
             && held_out
                 .windows(2)
@@ -235,8 +234,7 @@ impl Job<'_> {
         let loaded = self.reader().preferences(data)?;
         reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
-        let [train, held_out] = [train, held_out].map(|p| self.encoder.encode_preferences(&p));
-        let (train, held_out) = (told(train?), told(held_out?));
+        let (train, held_out) = self.encoded(data, train, held_out)?;
         let batcher = PreferenceBatcher::new(self.pad);
         if L::REFERENCE {
             self.align(&mut loss, &batcher, &train, &held_out, learning_rate)
@@ -257,8 +255,7 @@ impl Job<'_> {
         let loaded = self.reader().sft(data)?;
         reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
-        let [train, held_out] = [train, held_out].map(|part| self.encoder.encode_sft(&part));
-        let (train, held_out) = (told(train?), told(held_out?));
+        let (train, held_out) = self.encoded(data, train, held_out)?;
         let batcher = SftBatcher::new(self.pad);
         self.fit(
             &ReferenceFree,
@@ -272,6 +269,38 @@ impl Job<'_> {
 
     fn reader(&self) -> Reader {
         self.options.reading.reader(self.options.seed)
+    }
+
+    /// Token ids of what is trained on and what is held out; from the cache, if there is one.
+    #[allow(clippy::type_complexity)] // two lists of the same kind
+    fn encoded<E: Encode<Tokenized: CacheRow>>(
+        &self,
+        data: &Path,
+        train: Vec<E>,
+        held_out: Vec<E>,
+    ) -> Result<(Vec<E::Tokenized>, Vec<E::Tokenized>), Error> {
+        let options = self.options;
+        let part = |name: &str, examples: Vec<E>| {
+            let Some(folder) = &options.cache else {
+                let encoded = E::encode(&examples, &self.encoder)?;
+                println!("       {}", encoded.report);
+                return Ok::<_, Error>(encoded.examples);
+            };
+            // All that decides which examples these are.
+            let key = CacheKey::default()
+                .with_source(&self.reader(), data)?
+                .with("limit", format!("{:?}", options.limit))
+                .with("threshold", format!("{:?}", options.threshold))
+                .with("held out", options.held_out)
+                .with("seed", options.seed)
+                .with("part", name);
+            let rows = || Ok(examples.into_iter().map(Ok));
+            let cached = TokenCache::new(folder).open_or_build(&self.encoder, &key, rows)?;
+            let origin = if cached.built { "" } else { "; from the cache" };
+            println!("       {}{origin}", cached.report);
+            Ok(cached.examples)
+        };
+        Ok((part("train", train)?, part("held out", held_out)?))
     }
 
     fn split<T>(&self, mut examples: Vec<T>, prompt: impl Fn(&T) -> &Prompt) -> (Vec<T>, Vec<T>) {
@@ -376,12 +405,6 @@ impl Job<'_> {
         }
         Ok(run.policy)
     }
-}
-
-/// Prints what became of the examples.
-fn told<T>(encoded: Encoded<T>) -> Vec<T> {
-    println!("       {}", encoded.report);
-    encoded.examples
 }
 
 fn check_share(share: f64) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Win rate: answers to the same prompts, and a judge.
 
 use crate::files::{find, messages, prompts};
-use crate::subject::{Contestant, Source};
+use crate::subject::{Contestant, Source, fingerprint, name_of};
 use crate::suite::{evaluate, line};
 use crate::{JudgeName, Options, TaskName, usage};
 use burn::tensor::Device;
@@ -53,6 +53,8 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
         None => "--judge",
         Some(JudgeName::Reward) if options.judge_policy.is_none() => "--judge-policy",
         Some(JudgeName::Endpoint) if options.judge_url.is_none() => "--judge-url",
+        // Reads the form and the key, asks nothing.
+        Some(JudgeName::Endpoint) => return endpoint_judge(options).map(drop),
         Some(_) => return Ok(()),
     };
     Err(usage(format!("the win rate needs {missing}")))
@@ -111,7 +113,7 @@ pub(crate) fn run(
             play(&RuleJudge::new("longer", length))
         }
         Some(JudgeName::Reward) => reward(options, device, &play),
-        Some(JudgeName::Endpoint) => endpoint(options, &play),
+        Some(JudgeName::Endpoint) => play(&endpoint_judge(options)?),
         Some(JudgeName::Shorter) | None => {
             let length = |_: &Prompt, answer: &str| -(answer.chars().count() as f64);
             play(&RuleJudge::new("shorter", length))
@@ -134,7 +136,12 @@ fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchRe
         Some(template) => template,
         None => &PlainTemplate,
     };
-    let name = policy.file_name().unwrap_or_default().to_string_lossy();
+    // Verdicts are kept by this name, and other weights are another judge.
+    let [first, second] = [policy, reference].map(|folder| {
+        let weights = fingerprint(folder)?;
+        Ok::<_, Error>(format!("{} {weights:016x}", name_of(folder)))
+    });
+    let name = format!("{} over {}", first?, second?);
     let (policy, reference) = (
         Llama::load(policy, device)?,
         Llama::load(reference, device)?,
@@ -146,7 +153,7 @@ fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchRe
 }
 
 #[cfg(feature = "endpoint")]
-fn endpoint(options: &Options, play: &Play<'_>) -> Result<MatchReport, Error> {
+fn endpoint_judge(options: &Options) -> Result<EndpointJudge, Error> {
     let (Some(url), Some(name)) = (&options.judge_url, &options.judge_name) else {
         return Err(usage("judge `endpoint` needs --judge-url and --judge-name"));
     };
@@ -156,11 +163,11 @@ fn endpoint(options: &Options, play: &Play<'_>) -> Result<MatchReport, Error> {
     };
     let config = EndpointConfig::new(url.clone(), name.clone())
         .with_key_variable(options.key_variable.clone());
-    play(&EndpointJudge::new(Endpoint::new(config)?, form))
+    Ok(EndpointJudge::new(Endpoint::new(config)?, form))
 }
 
 #[cfg(not(feature = "endpoint"))]
-fn endpoint(_: &Options, _: &Play<'_>) -> Result<MatchReport, Error> {
+fn endpoint_judge(_: &Options) -> Result<RuleJudge<fn(&Prompt, &str) -> f64>, Error> {
     Err(usage(
         "judge `endpoint` needs an evaluate that was built with --features endpoint",
     ))

@@ -28,12 +28,20 @@ pub(crate) fn prompts(path: &Path) -> Result<Vec<(Prompt, Option<String>)>, Erro
     let first: serde_json::Value =
         serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
     if first["turns"].is_array() {
-        let question = |line: &str| {
-            let row: serde_json::Value = serde_json::from_str(line).ok()?;
-            let text = row["turns"][0].as_str()?;
-            Some((Prompt::from(vec![Message::new("user", text)]), None))
+        let question = |(i, line): (usize, &str)| {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+            let Some(text) = row["turns"][0].as_str() else {
+                return Err(Error::Record {
+                    path: path.into(),
+                    line: i + 1,
+                    message: "is not a question of MT-bench: no text in \"turns\"".into(),
+                });
+            };
+            Ok((Prompt::from(vec![Message::new("user", text)]), None))
         };
-        return Ok(text.lines().filter_map(question).collect());
+        let lines = text.lines().enumerate();
+        let rows = lines.filter(|(_, line)| !line.trim().is_empty());
+        return rows.map(question).collect();
     }
     let loaded = read_sft(path)?;
     let rows = loaded.examples.into_iter();

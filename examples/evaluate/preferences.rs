@@ -85,6 +85,15 @@ pub(crate) fn run(
         line(&format!("preferences {}/{total}", chosen.len()));
     }
     eprintln!();
+    // Of which nothing could be said, and AUC is not defined.
+    let rewards = chosen.iter().chain(&rejected);
+    let broken = rewards.filter(|reward| !reward.is_finite()).count();
+    if broken > 0 {
+        return Err(usage(format!(
+            "preferences: {broken} of {} rewards are not finite numbers: is one of the models broken?",
+            2 * total
+        )));
+    }
     Ok(Preferences {
         reference: second.name().into(),
         beta: options.beta,
@@ -103,18 +112,26 @@ fn drift(
     device: &Device,
 ) -> Result<Option<Drift>, Error> {
     let mut prompts = Vec::new();
+    let longest = options.max_tokens.unwrap_or(128);
+    let room = policy.max_length.saturating_sub(longest);
+    if room == 0 {
+        return Err(usage(format!(
+            "preferences: answers of {longest} tokens leave no room for a prompt in {}: use a lower --max-tokens",
+            policy.max_length
+        )));
+    }
     for pair in pairs.iter().take(SAMPLED) {
         let text = policy.template().render(&messages(&pair.prompt), true)?;
-        let mut ids: Vec<u32> = policy.tokenizer.bos().into_iter().collect();
-        ids.extend(policy.tokenizer.encode(&text)?);
-        let room = policy
-            .max_length
-            .saturating_sub(options.max_tokens.unwrap_or(128))
-            .max(1);
+        let mut ids = policy.tokenizer.encode(&text)?;
+        // A template may have written it already.
+        match policy.tokenizer.bos() {
+            Some(bos) if ids.first() != Some(&bos) => ids.insert(0, bos),
+            _ => {}
+        }
         prompts.push(ids.split_off(ids.len().saturating_sub(room)));
     }
     let config = GenerationConfig::new()
-        .with_max_new_tokens(options.max_tokens.unwrap_or(128))
+        .with_max_new_tokens(longest)
         .with_sampling(Sampling::Random {
             temperature: 1.0,
             top_k: 0,

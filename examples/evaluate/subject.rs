@@ -143,7 +143,7 @@ impl Contestant {
 }
 
 /// The folder's name; a run's `model` is named after the run.
-fn name_of(folder: &Path) -> String {
+pub(crate) fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
     let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
     let name = names.find(|name| name != "model");
@@ -151,7 +151,7 @@ fn name_of(folder: &Path) -> String {
 }
 
 /// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another one.
-fn fingerprint(folder: &Path) -> Result<u64, Error> {
+pub(crate) fn fingerprint(folder: &Path) -> Result<u64, Error> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io {

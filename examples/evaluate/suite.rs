@@ -22,10 +22,23 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     for task in &options.tasks {
         match task {
             TaskName::Mmlu | TaskName::MmluGenerative => drop(find(options, &["mmlu"])?),
-            TaskName::Gsm8k | TaskName::Gsm8kPlain => drop(find(options, &["gsm8k_test.jsonl"])?),
-            TaskName::Bbh => drop(find(options, &["bbh"])?),
+            TaskName::Gsm8k | TaskName::Gsm8kPlain => {
+                find(options, &["gsm8k_test.jsonl"])?;
+                if *task == TaskName::Gsm8kPlain || find(options, &[COT_PROMPT]).is_err() {
+                    train(options)?;
+                }
+            }
+            TaskName::Bbh => {
+                find(options, &["bbh"])?;
+                find(options, &["bbh_cot_prompts", "cot-prompts"])?;
+            }
             TaskName::HumanEval => {
                 find(options, &["HumanEval.jsonl", "HumanEval.jsonl.gz"])?;
+                if options.chat || options.url.is_some() {
+                    eprintln!(
+                        "warning: humaneval continues a prompt as it stands: what a chat model writes around its code counts as code, and fails"
+                    );
+                }
                 sandbox(options)?;
             }
             TaskName::WinRate | TaskName::Preferences => {}
@@ -90,10 +103,13 @@ pub(crate) fn run(options: &Options, model: &Contestant) -> Result<Vec<Outcome>,
     Ok(results)
 }
 
+/// The chain-of-thought paper's eight examples, which are not part of this crate.
+const COT_PROMPT: &str = "gsm8k_cot_prompt.txt";
+
 /// With the paper's examples where they are, else with examples made from the training file.
 fn gsm8k(options: &Options) -> Result<Gsm8k, Error> {
     let test = find(options, &["gsm8k_test.jsonl"])?;
-    if let Ok(prompt) = find(options, &["gsm8k_cot_prompt.txt"]) {
+    if let Ok(prompt) = find(options, &[COT_PROMPT]) {
         return Gsm8k::load_chain_of_thought(test, prompt, 8);
     }
     eprintln!(

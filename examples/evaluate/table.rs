@@ -199,10 +199,27 @@ fn percent(score: &Score) -> String {
 }
 
 fn win_rate(report: &MatchReport) -> Vec<String> {
-    let mut notes = vec![format!(
-        "win rate, judged by {}: {}",
-        report.judge, report.win_rate
-    )];
+    let WinRate { wins, ties, losses } = report.win_rate;
+    // The paper's rate counts no halves, so neither may the line that is read first.
+    let rate = match report.protocol {
+        Protocol::BothOrders => report.win_rate.to_string(),
+        Protocol::KtoPaper { .. } => {
+            let others = ties + losses;
+            let counted = WinRate {
+                wins,
+                ties: 0,
+                losses: others,
+            };
+            let interval = counted.interval().map_or(String::new(), |(low, high)| {
+                format!(" [{:.1}, {:.1}]", 100.0 * low, 100.0 * high)
+            });
+            format!(
+                "{:.1} %{interval} ({wins} wins, {ties} without a winner, {losses} losses)",
+                100.0 * report.rate.value
+            )
+        }
+    };
+    let mut notes = vec![format!("win rate, judged by {}: {rate}", report.judge)];
     let rule = match report.protocol {
         Protocol::BothOrders => "both orders, (wins + ties / 2) / n",
         Protocol::KtoPaper { .. } => "the KTO paper's protocol, wins / n",
@@ -224,6 +241,23 @@ fn win_rate(report: &MatchReport) -> Vec<String> {
             .first_position
             .map_or("-".into(), |p| format!("{:.1} %", 100.0 * p))
     ));
+    let WinRate {
+        wins, ties, losses, ..
+    } = report.win_rate;
+    let orders = if report.protocol == Protocol::BothOrders {
+        2
+    } else {
+        1
+    };
+    let (silent, rounds) = (
+        report.unparsed + report.failed,
+        (wins + ties + losses) * orders,
+    );
+    if silent * 10 > rounds {
+        notes.push(format!(
+            "  warning: {silent} of {rounds} verdicts say nothing, and count as if neither was better"
+        ));
+    }
     let lengths = format!(
         "{:.0} characters against {:.0}",
         report.lengths.0, report.lengths.1

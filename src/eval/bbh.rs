@@ -39,6 +39,9 @@ impl Bbh {
             let shots = prompt(&prompts.as_ref().join(format!("{name}.txt")))?;
             let file: File = serde_json::from_str(&read_text(&path)?)
                 .map_err(|error| wrong(&path, error.line(), &error))?;
+            if file.examples.is_empty() {
+                return Err(wrong(&path, 1, "has no example"));
+            }
             for (i, Example { input, target }) in file.examples.into_iter().enumerate() {
                 let text = format!("{shots}\n\nQ: {input}\nA: Let's think step by step.\n");
                 items.push(Item {

@@ -19,7 +19,7 @@ pub enum PairedTest {
 pub struct Comparison {
     /// Mean of first − second, with its paired standard error.
     pub difference: Score,
-    /// How often chance alone gives a difference as large, in either direction.
+    /// How often chance alone gives a difference as large, in either direction; NaN where a value is.
     pub p_value: f64,
     /// By which test.
     pub test: PairedTest,
@@ -83,6 +83,9 @@ pub fn sign_test(wins: usize, losses: usize) -> f64 {
 
 fn sign_flip(differences: &[f64]) -> f64 {
     let moved: Vec<f64> = differences.iter().copied().filter(|d| *d != 0.0).collect();
+    if moved.iter().any(|d| d.is_nan()) {
+        return f64::NAN; // Nothing compares with NaN, so that p would come out as 0.
+    }
     // Sums of the same numbers in other signs differ by rounding; those count as equal.
     let observed = moved.iter().sum::<f64>().abs();
     let reach = observed * (1.0 - 1e-12);
@@ -156,6 +159,12 @@ mod tests {
             (many.p_value - exact).abs() < 4.0 * (exact / 1e4).sqrt(),
             "{many:?} {exact}"
         );
+    }
+
+    #[test]
+    fn nan_is_no_finding() {
+        let broken = Comparison::paired(&[f64::NAN, 0.5, 0.7], &[0.1, 0.2, 0.3]).unwrap();
+        assert!(broken.p_value.is_nan());
     }
 
     #[test]

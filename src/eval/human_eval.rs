@@ -84,10 +84,15 @@ impl HumanEval {
     ///
     /// # Errors
     ///
-    /// Where the file is missing or damaged, or no sample is asked for.
+    /// Where the file is missing or damaged, no sample is asked for, or several at temperature 0.
     pub fn load(path: impl AsRef<Path>, samples: Samples, sandbox: Sandbox) -> Result<Self, Error> {
         let ok = samples.count > 0;
         Error::check(ok, "samples", "must be at least 1", samples.count)?;
+        // Greedy samples are one text many times: pass@10 of them would be pass@1 under another name.
+        let ok = samples.temperature > 0.0 && samples.temperature.is_finite()
+            || samples.temperature == 0.0 && samples.count == 1;
+        let reason = "must be above 0 for more than one sample, and 0 or more for one";
+        Error::check(ok, "temperature", reason, samples.temperature)?;
         let problems: Vec<Problem> = read_lines(path.as_ref())?;
         let items = problems.iter().enumerate().map(|(i, problem)| Item {
             id: problem.task_id.clone(),
@@ -201,7 +206,8 @@ impl Task for HumanEval {
     }
 }
 
-/// Not to be guessed by a program.
+/// Not to be guessed. A program that reads its own file finds it: what sets out to pass without solving anything can, here as in the
+/// original, whose tests run in the program's own process too.
 fn token() -> String {
     use std::hash::{BuildHasher, Hasher};
     let random = || std::hash::RandomState::new().build_hasher().finish();

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -57,7 +58,17 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<u
     let (mut rows, mut whole) = (Vec::new(), 0);
     for (i, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
         if !line.ends_with(b"\n") {
-            return Ok((rows, Some(whole as u64)));
+            // What begins like a record and breaks off is one. Anything else is somebody's file.
+            let begun = line.starts_with(b"{\"") || line == b"{";
+            let torn = begun && serde_json::from_slice::<Value>(line).is_err();
+            if torn || serde_json::from_slice::<T>(line).is_ok() {
+                return Ok((rows, Some(whole as u64)));
+            }
+            return Err(Error::Record {
+                path: path.into(),
+                line: i + 1,
+                message: "is not a record of this kind".into(),
+            });
         }
         whole += line.len();
         if line.trim_ascii().is_empty() {
@@ -71,4 +82,29 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<u
         rows.push(row);
     }
     Ok((rows, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_record_is_dropped_and_a_file_of_another_kind_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        let open = |text: &str| {
+            fs::write(&path, text).unwrap();
+            let rows = Lines::open::<std::collections::BTreeMap<String, u32>>(&path);
+            (
+                rows.map(|(_, rows)| rows.len()).ok(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        };
+        assert_eq!(open("{\"a\":1}\n{\"a\":"), (Some(1), "{\"a\":1}\n".into()));
+        assert_eq!(open("{\"a\":1}"), (Some(0), String::new()));
+        assert_eq!(open("{"), (Some(0), String::new()));
+        for other in ["[1, 2]", "text", "{\"a\": \"b\"}", "\u{1}\u{2}"] {
+            assert_eq!(open(other), (None, other.into()));
+        }
+    }
 }

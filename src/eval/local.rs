@@ -77,10 +77,13 @@ impl<'a, M: Module> LocalModel<'a, M> {
         }
     }
 
-    /// Ids with the beginning of sequence, if the model expects one.
+    /// Ids with the beginning of sequence, if the model expects one; a chat template may have written it already.
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let mut ids: Vec<u32> = self.tokenizer.bos().into_iter().collect();
-        ids.extend(self.tokenizer.encode(text)?);
+        let mut ids = self.tokenizer.encode(text)?;
+        match self.tokenizer.bos() {
+            Some(bos) if ids.first() != Some(&bos) => ids.insert(0, bos),
+            _ => {}
+        }
         Ok(ids)
     }
 
@@ -220,7 +223,11 @@ impl<M: Module + Generate> LocalModel<'_, M> {
         let greedy = first.temperature == 0.0;
         // Every greedy sample is the same text, so one is written.
         let samples = if greedy { 1 } else { first.samples };
-        let room = self.max_length.saturating_sub(first.max_tokens).max(1);
+        let room = self.max_length.saturating_sub(first.max_tokens);
+        // What is left of a prompt then is no question any more, and the score none of the benchmark.
+        let reason = "must leave room for a prompt in the longest sequence";
+        let value = format!("{} of {}", first.max_tokens, self.max_length);
+        Error::check(room > 0, "max_tokens", reason, value)?;
         let mut prompts = Vec::new();
         let mut truncated = Vec::new();
         for request in requests {
@@ -251,16 +258,20 @@ impl<M: Module + Generate> LocalModel<'_, M> {
             first.stop.iter().any(|stop| text.contains(stop))
         };
         let written = self.model.generate_until(&prompts, &config, &stopped)?;
+        let written: Vec<_> = prompts.iter().zip(&written).collect();
         let mut answers = Vec::new();
         for ((rows, request), truncated) in written.chunks(samples).zip(requests).zip(truncated) {
             let texts: Result<Vec<String>, Error> = rows
                 .iter()
-                .map(|tokens| {
+                .map(|(prompt, tokens)| {
                     let end = match tokens.split_last() {
                         Some((last, before)) if self.stop_tokens.contains(last) => before,
-                        _ => tokens,
+                        _ => &tokens[..],
                     };
-                    Ok(until(self.tokenizer.decode(end)?, &request.stop))
+                    Ok(until(
+                        decode_after(self.tokenizer, prompt, end)?,
+                        &request.stop,
+                    ))
                 })
                 .collect();
             let mut texts = texts?;
@@ -270,6 +281,22 @@ impl<M: Module + Generate> LocalModel<'_, M> {
             answers.push(Texts { texts, truncated });
         }
         Ok(answers)
+    }
+}
+
+/// Text of tokens behind others. Alone, some tokenizers (Llama 2's) take their first space away, and with it the indentation of code.
+fn decode_after(
+    tokenizer: &dyn Tokenizer,
+    before: &[u32],
+    tokens: &[u32],
+) -> Result<String, Error> {
+    let last = &before[before.len().saturating_sub(1)..];
+    let head = tokenizer.decode(last)?;
+    let whole = tokenizer.decode(&[last, tokens].concat())?;
+    match whole.strip_prefix(&head) {
+        // A character whose bytes lie on both sides cannot be cut.
+        Some(text) if !head.ends_with(char::REPLACEMENT_CHARACTER) => Ok(text.into()),
+        _ => tokenizer.decode(tokens),
     }
 }
 
@@ -283,4 +310,58 @@ pub(super) fn until(mut text: String, stops: &[String]) -> String {
         text.truncate(end);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ByteTokenizer;
+
+    /// Takes the first space away, as Llama 2's tokenizer does.
+    struct Stripping;
+
+    impl Tokenizer for Stripping {
+        fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+            ByteTokenizer.encode(text)
+        }
+
+        fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+            let text = ByteTokenizer.decode(tokens)?;
+            Ok(text.strip_prefix(' ').unwrap_or(&text).into())
+        }
+
+        fn vocab_size(&self) -> usize {
+            ByteTokenizer.vocab_size()
+        }
+
+        fn bos(&self) -> Option<u32> {
+            None
+        }
+
+        fn eos(&self) -> u32 {
+            ByteTokenizer.eos()
+        }
+
+        fn pad(&self) -> u32 {
+            ByteTokenizer.pad()
+        }
+    }
+
+    #[test]
+    fn code_keeps_its_indentation() {
+        let text = |before: &str, after: &str| {
+            let [before, after] = [before, after].map(|t| Stripping.encode(t).unwrap());
+            decode_after(&Stripping, &before, &after).unwrap()
+        };
+        assert_eq!(text("def f():\n", "    return 1"), "    return 1");
+        assert_eq!(text("a ", " b"), " b");
+        assert_eq!(text("", "b"), "b");
+        // Half a character before.
+        let [first, rest @ ..] = "é!".as_bytes() else {
+            unreachable!()
+        };
+        let rest: Vec<u32> = rest.iter().map(|b| u32::from(*b)).collect();
+        let got = decode_after(&Stripping, &[u32::from(*first)], &rest).unwrap();
+        assert!(got.ends_with('!'), "{got}");
+    }
 }

@@ -74,7 +74,7 @@ impl Match {
         Self { protocol, records }
     }
 
-    /// Writes every round to this file, and does not ask again what it holds already.
+    /// Writes every round to this file, and does not ask again for the verdicts that it holds already.
     #[must_use]
     pub fn with_records(mut self, path: impl Into<PathBuf>) -> Self {
         self.records = Some(path.into());
@@ -86,7 +86,8 @@ impl Match {
     /// # Errors
     ///
     /// Where there is no duel or two have one id, where the record file fails or holds other answers, and, except under
-    /// [`Protocol::KtoPaper`], where the judge fails: what was judged is in the file, and the same call goes on.
+    /// [`Protocol::KtoPaper`], where the judge fails; there, where it fails in every round. What was judged is in the file, and the same
+    /// call goes on: with the rounds that are missing, and those in which the judge failed.
     pub fn play(
         &self,
         duels: &[Duel],
@@ -110,17 +111,22 @@ impl Match {
         }
         check(duels)?;
         let mut rounds = Vec::new();
+        let mut failure = None;
         for &(duel, candidate_first) in &questions {
             let mut round = self.question(duel, candidate_first, judge);
             match known.remove(&(duel.id.clone(), candidate_first)) {
-                Some(done) => {
+                Some(done) if done.verdict.is_some() => {
                     round.verdict = done.verdict;
                     if let Some((_, path)) = &file {
                         same(&done, &round, path)?;
                     }
                 }
-                None => {
-                    round.verdict = self.ask(duel, &round, judge)?;
+                done => {
+                    // Where the judge failed there is no verdict to keep: it is asked again.
+                    if let (Some(done), Some((_, path))) = (&done, &file) {
+                        same(done, &round, path)?;
+                    }
+                    round.verdict = self.ask(duel, &round, judge, &mut failure)?;
                     if let Some((file, _)) = &mut file {
                         file.append(std::slice::from_ref(&round))?;
                     }
@@ -128,6 +134,11 @@ impl Match {
             }
             rounds.push(round);
             progress(rounds.len(), questions.len());
+        }
+        // A judge that never answered, for want of a key perhaps, judged nothing: that is no rate of 0.
+        match failure {
+            Some(error) if rounds.iter().all(|round| round.verdict.is_none()) => return Err(error),
+            _ => {}
         }
         Ok(MatchReport::of(self.protocol, judge.name(), rounds))
     }
@@ -160,15 +171,26 @@ impl Match {
         }
     }
 
-    fn ask(&self, duel: &Duel, round: &Round, judge: &dyn Judge) -> Result<Option<Verdict>, Error> {
+    fn ask(
+        &self,
+        duel: &Duel,
+        round: &Round,
+        judge: &dyn Judge,
+        failure: &mut Option<Error>,
+    ) -> Result<Option<Verdict>, Error> {
         let (mut first, mut second) = (&round.candidate, &round.baseline);
         if !round.candidate_first {
             std::mem::swap(&mut first, &mut second);
         }
         match (judge.judge(&duel.prompt, first, second), self.protocol) {
             (Ok(verdict), _) => Ok(Some(verdict)),
-            (Err(_), Protocol::KtoPaper { .. }) => Ok(None),
-            (Err(error), Protocol::BothOrders) => Err(error),
+            (Err(error), Protocol::KtoPaper { .. }) => {
+                *failure = Some(error);
+                Ok(None)
+            }
+            (Err(error), Protocol::BothOrders) => Err(Error::Dataset {
+                message: format!("duel {}: {error}", duel.id),
+            }),
         }
     }
 }

@@ -75,7 +75,7 @@ pub struct Evaluation<Q: Request> {
 ///
 /// # Errors
 ///
-/// Where the subject, the grading or the record file fails; where the file's records are of another model, version or prompt; and
+/// Where two items have one id; where the subject, the grading or the record file fails; where the file's records are of another model, version or prompt; and
 /// where `progress` ended the run: what was graded is in the file, and the same call goes on.
 pub fn run_task<T: Task>(
     task: &T,
@@ -84,13 +84,20 @@ pub fn run_task<T: Task>(
     config: &RunnerConfig,
     progress: &mut dyn FnMut(&EvalProgress) -> bool,
 ) -> Result<Evaluation<T::Request>, Error> {
+    let mut items = BTreeMap::new();
+    for item in task.items() {
+        if items.insert(item.id.as_str(), item).is_some() {
+            let message = format!("{}: two items have the id {}", task.name(), item.id);
+            return Err(Error::Dataset { message });
+        }
+    }
     let chosen = chosen(task.items(), config.limit);
     let mut graded: BTreeMap<String, Record<T::Request>> = BTreeMap::new();
     let mut file = None;
     if let Some(path) = &config.records {
         let (opened, records) = Lines::open::<Record<T::Request>>(path)?;
         for record in records {
-            let item = task.items().iter().find(|item| item.id == record.id);
+            let item = items.get(record.id.as_str()).copied();
             check(task, model, item, &record, path)?;
             graded.insert(record.id.clone(), record);
         }

@@ -5,11 +5,12 @@
 //! | the program | gets |
 //! |---|---|
 //! | files | a root of its own, read-only: `/usr`, the libraries, Python; a small folder in memory to write in; nothing else exists |
-//! | network | a namespace without interfaces |
+//! | network | a namespace without interfaces; Linux has no such thing for `AF_VSOCK`, by which a virtual machine speaks with its host |
 //! | processes | a namespace of its own, whose first process is ours: when that ends, all end, however they detached themselves |
 //! | user | no privilege, and none to be had; under root a user id that owns nothing |
 //! | memory, CPU, processes, file size, open files | limits |
 //! | environment, standard input | empty |
+//! | open files of whoever runs it | none |
 //! | output | its end is kept, the rest thrown away |
 //! | time | a clock outside, which kills the process group |
 
@@ -114,6 +115,9 @@ code=$?
 exit $code
 "#;
 
+/// Closes what whoever started us left open, and becomes the command behind it. An open folder would be a way out of any root.
+const CLOSE: &str = "import os, sys; os.closerange(3, 65536); os.execv(sys.argv[1], sys.argv[1:])";
+
 impl Sandbox {
     /// Isolated as the module says, or not at all.
     ///
@@ -184,7 +188,8 @@ impl Sandbox {
     ) -> Result<Command, Error> {
         let root = folder.join("root");
         std::fs::create_dir(&root).map_err(Error::io("create", &root))?;
-        let mut command = Command::new(&tools.unshare);
+        let mut command = Command::new(&self.python.executable);
+        command.args(["-I", "-S", "-c", CLOSE]).arg(&tools.unshare);
         if !tools.root {
             command.args(["--user", "--map-root-user"]);
         }

@@ -27,12 +27,20 @@ pub struct Choice {
 /// The answer to a [`Choice`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogProbs {
-    /// log p(continuation | context), summed over tokens, one a continuation.
+    /// log p(continuation | context), summed over tokens, one a continuation. JSON has no NaN and no infinity: both are `null` there, and NaN
+    /// again when read.
+    #[serde(deserialize_with = "null_as_nan")]
     pub log_probs: Vec<f64>,
     /// Which of the contexts had room.
     pub context: usize,
     /// Whether even that lost its beginning.
     pub truncated: bool,
+}
+
+/// So that records of a model that went wrong can be gone on with.
+fn null_as_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let values = Vec::<Option<f64>>::deserialize(deserializer)?;
+    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
 }
 
 impl Request for Choice {

@@ -178,3 +178,83 @@ fn a_chat_template_wraps_the_prompt() {
     let same = Completion::greedy("\n\nHuman: Hi\n\nAssistant:", &[], 8);
     assert_eq!(asked, plain.answer(&[same]).unwrap());
 }
+
+/// Bytes behind a beginning of sequence, 257.
+struct WithBos;
+
+impl Tokenizer for WithBos {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        match text.strip_prefix("<s>") {
+            Some(rest) => Ok([vec![257], ids(rest)].concat()),
+            None => Ok(ids(text)),
+        }
+    }
+
+    fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        ByteTokenizer.decode(tokens)
+    }
+
+    fn vocab_size(&self) -> usize {
+        ByteTokenizer.vocab_size()
+    }
+
+    fn bos(&self) -> Option<u32> {
+        Some(257)
+    }
+
+    fn eos(&self) -> u32 {
+        ByteTokenizer.eos()
+    }
+
+    fn pad(&self) -> u32 {
+        ByteTokenizer.pad()
+    }
+}
+
+#[test]
+fn a_beginning_of_sequence_that_a_template_wrote_is_not_written_twice() {
+    let (model, device) = tiny();
+    let subject = LocalModel::new(&model, &WithBos, 64, &device);
+    let answer = |context: &str| {
+        let contexts = vec![context.into()];
+        let continuations = vec![" A".into()];
+        subject
+            .answer(&[Choice {
+                contexts,
+                continuations,
+            }])
+            .unwrap()
+    };
+    assert_eq!(answer("<s>Which?"), answer("Which?"));
+}
+
+#[test]
+fn an_answer_that_leaves_no_room_for_its_prompt_is_refused() {
+    let (model, device) = tiny();
+    let subject = LocalModel::new(&model, &ByteTokenizer, 32, &device);
+    let error = subject
+        .answer(&[Completion::greedy("What?", &[], 32)])
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "max_tokens must leave room for a prompt in the longest sequence, got 32 of 32"
+    );
+    assert!(
+        subject
+            .answer(&[Completion::greedy("What?", &[], 31)])
+            .is_ok()
+    );
+}
+
+#[test]
+fn records_of_a_model_without_numbers_are_read_again() {
+    let answer = LogProbs {
+        log_probs: vec![-1.5, f64::NAN, f64::NEG_INFINITY],
+        context: 0,
+        truncated: false,
+    };
+    let text = serde_json::to_string(&answer).unwrap();
+    let read: LogProbs = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.log_probs[0], -1.5);
+    assert!(read.log_probs[1].is_nan() && read.log_probs[2].is_nan());
+}

@@ -76,7 +76,7 @@ fn both_orders_have_to_agree() {
     let error = Match::new(Protocol::BothOrders)
         .play(&duels(&[("gone.", "a")]), &judge, &mut quiet)
         .unwrap_err();
-    assert_eq!(error.to_string(), "the judge is gone");
+    assert_eq!(error.to_string(), "duel 0: the judge is gone");
     assert!(
         Match::new(Protocol::BothOrders)
             .play(&[], &judge, &mut quiet)
@@ -117,6 +117,22 @@ fn the_papers_protocol_asks_once_cuts_and_lets_nobody_win_by_failure() {
             .iter()
             .all(|(a, b)| !a.contains("And") && !b.contains("xx"))
     );
+}
+
+#[test]
+fn a_judge_that_failed_is_asked_again_and_one_that_only_fails_is_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let judge = Scripted::default();
+    let protocol = Protocol::KtoPaper { seed: 0 };
+    let contest = Match::new(protocol).with_records(folder.path().join("rounds.jsonl"));
+    let some = duels(&[("good.", "bad."), ("gone.", "bad.")]);
+    assert_eq!(contest.play(&some, &judge, &mut quiet).unwrap().failed, 1);
+    assert_eq!(contest.play(&some, &judge, &mut quiet).unwrap().failed, 1);
+    // Two, and the one that failed again.
+    assert_eq!(judge.0.borrow().len(), 3);
+    let none = duels(&[("gone.", "bad."), ("gone.", "worse.")]);
+    let error = Match::new(protocol).play(&none, &judge, &mut quiet);
+    assert!(error.is_err());
 }
 
 #[test]

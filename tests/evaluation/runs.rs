@@ -190,3 +190,15 @@ fn a_subject_that_leaves_questions_out_is_found_out() {
     let error = run_task(&sums(), &Lazy, "lazy", &RunnerConfig::new(), &mut on).unwrap_err();
     assert_eq!(error.to_string(), "lazy gave 0 responses to 3 requests");
 }
+
+#[test]
+fn two_items_of_one_id_are_refused() {
+    let mut twice = sums();
+    twice.items[4].id = twice.items[0].id.clone();
+    let child = Child::default();
+    let error = run_task(&twice, &child, "child", &RunnerConfig::new(), &mut on).unwrap_err();
+    assert!(
+        error.to_string().contains("two items have the id"),
+        "{error}"
+    );
+}

@@ -246,3 +246,13 @@ fn the_published_example_gives_one_half() {
     assert_eq!(grade.metrics["pass@1"], 0.5, "{grade:?}");
     assert_eq!(grade.extracted["sample 1"].as_deref(), Some("timed out"));
 }
+
+#[test]
+fn files_that_were_left_open_are_not_passed_on() {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let folder = std::fs::File::open("/").unwrap();
+    fcntl_setfd(&folder, FdFlags::empty()).unwrap();
+    let program = "import os\nfor fd in range(3, 1024):\n    try: print(fd, os.listdir(fd))\n    except OSError: pass\nprint('end')";
+    let Some(outcome) = run(program) else { return };
+    assert_eq!(outcome.stdout, "end\n", "{outcome:?}");
+}

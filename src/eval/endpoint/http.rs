@@ -166,11 +166,17 @@ impl Client {
     }
 }
 
-/// Status and the server's own words, on one line and not too many.
+/// Status and the server's own words.
 fn said(status: u16, text: &str) -> String {
-    let value: Value = serde_json::from_str(text).unwrap_or_default();
-    let words = value["error"]["message"].as_str().unwrap_or(text);
-    let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let words: String = words.chars().take(300).collect();
-    format!("status {status}: {words}")
+    let value = serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    format!("status {status}: {}", words(&value))
+}
+
+/// What a server says is wrong, or all of its answer; on one line and not too much.
+pub(super) fn words(answer: &Value) -> String {
+    let said = [&answer["error"]["message"], &answer["error"], answer];
+    let said = said.iter().find_map(|value| value.as_str());
+    let said = said.map_or_else(|| answer.to_string(), str::to_string);
+    let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    said.chars().take(300).collect()
 }

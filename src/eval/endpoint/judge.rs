@@ -145,11 +145,19 @@ impl EndpointJudge {
     }
 }
 
+/// FNV-1a: the same in every release, as the standard library's hashes are not.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
 impl Judge for EndpointJudge {
     fn name(&self) -> String {
-        let form = match self.form {
-            JudgeForm::KtoPaper => "KTO paper's form",
-            JudgeForm::Template(_) => "template",
+        // Verdicts are kept by this name, and another template is another judge.
+        let form = match &self.form {
+            JudgeForm::KtoPaper => "KTO paper's form".into(),
+            JudgeForm::Template(text) => format!("template {:016x}", fnv(text.as_bytes())),
         };
         format!("{} ({form})", self.endpoint.model())
     }

@@ -10,7 +10,7 @@ use super::task::{Completion, Subject, Texts};
 use crate::error::Error;
 use crate::model::Message;
 use burn::config::Config;
-use http::Client;
+use http::{Client, words};
 use serde_json::{Value, json};
 
 /// Which route of the endpoint.
@@ -41,7 +41,8 @@ pub struct EndpointConfig {
     /// How often a request is repeated that found nobody, took too long, came too fast (429) or met a fault of the server (5xx, 408).
     #[config(default = 6)]
     pub retries: usize,
-    /// Seconds before the first repetition; doubled each time, up to a minute, a part of it at random. A `Retry-After` that is longer counts.
+    /// Seconds before the first repetition; doubled each time, up to a minute, a part of it at random. A `Retry-After` that is longer counts, up
+    /// to the same minute.
     #[config(default = 1.0)]
     pub backoff: f64,
     /// At most so many requests a minute; 0 for as many as it takes.
@@ -154,8 +155,11 @@ impl Endpoint {
             Route::Chat => choice["message"]["content"].as_str(),
             Route::Completions => choice["text"].as_str(),
         };
-        text.map(str::to_string)
-            .ok_or_else(|| self.client.failed("the answer has no text"))
+        // Some say in a body of status 200 that they could not.
+        text.map(str::to_string).ok_or_else(|| {
+            self.client
+                .failed(&format!("the answer has no text: {}", words(&answer)))
+        })
     }
 }
 
