@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(super) const EMPTY: &str = "completion is empty";
 pub(super) const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
-const NO_PROMPT: &str = "prompt is empty";
+pub(super) const NO_PROMPT: &str = "prompt is empty";
 
 /// Texts or messages in columns named after what they are.
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {

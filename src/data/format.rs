@@ -152,7 +152,7 @@ impl Format {
             Self::Columns | Self::AnthropicHh => vec![columns::parse(row)?],
             Self::Oasst => oasst::parse(row, choices.language.as_deref())?,
             Self::Shp => vec![shp::parse(row, choices.score_ratio)?],
-            Self::UltraFeedback => vec![ultra_feedback::parse(row, choices.overall_score)?],
+            Self::UltraFeedback => ultra_feedback::parse(row, choices.overall_score)?,
             Self::Halos => vec![halos::parse(row)?],
             Self::ShareGpt => vec![columns::conversation(row)?],
             Self::Alpaca => vec![columns::instruction(row)?],

@@ -1,6 +1,6 @@
 //! Stanford Human Preferences: two answers to a post and how many votes each has.
 
-use super::columns::{EMPTY, text};
+use super::columns::{EMPTY, NO_PROMPT, text};
 use super::example::{PreferenceExample, Prompt};
 use super::format::{Parsed, Wrong};
 use super::rows::{Row, shown};
@@ -44,10 +44,10 @@ pub(super) fn parse(row: &Row, least: f64) -> Result<Parsed, Wrong> {
     } else if least > 1.0 {
         return Err("a least ratio of scores needs \"score_A\" and \"score_B\"".into());
     }
-    if [history, chosen, rejected]
-        .iter()
-        .any(|text| text.trim().is_empty())
-    {
+    if history.trim().is_empty() {
+        return Ok(Parsed::Dropped(NO_PROMPT));
+    }
+    if chosen.trim().is_empty() || rejected.trim().is_empty() {
         return Ok(Parsed::Dropped(EMPTY));
     }
     let prompt = Prompt::Messages(vec![Message::new("user", history)]);

@@ -2,7 +2,7 @@
 //!
 //! The binarised form has `chosen` and `rejected` and is read by its columns.
 
-use super::columns::{self, EMPTY};
+use super::columns::{self, EMPTY, NO_PROMPT};
 use super::example::Prompt;
 use super::format::{Parsed, Wrong};
 use super::ranked::Ranked;
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 /// The answers with the mean of their ratings; or with `overall_score`, a critic's mark from 1 to 10, of which thousands are known to say 10 where the
 /// critique says 1.
-pub(super) fn parse(row: &Row, overall: bool) -> Result<Parsed, Wrong> {
+pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
     let instruction = columns::text(row, "instruction")?;
     if instruction.trim().is_empty() {
-        return Ok(Parsed::Dropped("prompt is empty"));
+        return Ok(vec![Parsed::Dropped(NO_PROMPT)]);
     }
     let Some(Value::Array(completions)) = row.get("completions") else {
         let got = row.get("completions").unwrap_or(&Value::Null);
@@ -24,7 +24,7 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Parsed, Wrong> {
             shown(got)
         ));
     };
-    let mut answers = Vec::new();
+    let (mut answers, mut parsed) = (Vec::new(), Vec::new());
     for completion in completions {
         let Some(response) = completion["response"].as_str() else {
             return Err(format!(
@@ -33,6 +33,7 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Parsed, Wrong> {
             ));
         };
         if response.trim().is_empty() {
+            parsed.push(Parsed::Dropped(EMPTY));
             continue;
         }
         let score = if overall {
@@ -40,13 +41,16 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Parsed, Wrong> {
         } else {
             mean_rating(&completion["annotations"])
         };
-        answers.push((response.to_string(), score));
+        match score {
+            None => parsed.push(Parsed::Dropped("answer has no rating")),
+            score => answers.push((response.to_string(), score)),
+        }
     }
-    if answers.is_empty() {
-        return Ok(Parsed::Dropped(EMPTY));
+    if !answers.is_empty() {
+        let prompt = Prompt::Messages(vec![Message::new("user", instruction)]);
+        parsed.push(Parsed::Ranked(Ranked { prompt, answers }));
     }
-    let prompt = Prompt::Messages(vec![Message::new("user", instruction)]);
-    Ok(Parsed::Ranked(Ranked { prompt, answers }))
+    Ok(parsed)
 }
 
 /// Over the aspects that were rated; `None` if none was. Not applicable is written `N/A`.

@@ -178,9 +178,10 @@ fn ultra_feedback_is_rated_by_the_mean_of_its_aspects() {
         answer("bad", ["1", "N/A"], 10.0), answer("good", ["4", "5"], 8.0), answer("fair", ["3", "3"], 6.0),
         answer("unrated", ["N/A", "N/A"], 7.0)]});
     let file = file(row.to_string());
-    let scored = read_scored(file.path()).unwrap().examples;
+    let scored = read_scored(file.path()).unwrap();
+    assert_eq!(scored.report.dropped["answer has no rating"], 1);
     assert_eq!(
-        scored,
+        scored.examples,
         [
             ScoredExample::new(user("Hi"), "good", 4.5),
             ScoredExample::new(user("Hi"), "fair", 3.0),
