@@ -39,6 +39,12 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         refuse(given && !thumbs, field, reason, options)?;
     }
     refuse(
+        options.reading.every_turn && options.method != Method::Sft,
+        "every-turn",
+        "is for demonstrations: sft",
+        options,
+    )?;
+    refuse(
         options.balance && !weighs,
         "balance",
         "is for kto and apo-zero",

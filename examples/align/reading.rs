@@ -32,7 +32,7 @@ pub(crate) struct Reading {
 
     /// Demonstrations: every turn of the assistant in a conversation is one, not only the last.
     #[arg(long, requires = "model")]
-    every_turn: bool,
+    pub(crate) every_turn: bool,
 
     /// Leave out what was there before.
     #[arg(long, requires = "model")]

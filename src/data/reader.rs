@@ -280,6 +280,7 @@ impl Reader {
                 })
             })?;
         }
+        self.heard(&report)?;
         self.cap(&mut units, &mut report);
         let mut examples: Vec<T> = units.into_iter().flatten().collect();
         let census = Census::of(&examples);
@@ -295,6 +296,41 @@ impl Reader {
             return Err(Error::Dataset { message });
         }
         Ok(Loaded { examples, report })
+    }
+
+    /// Refuses settings for a format that no row had: they would have been ignored.
+    fn heard(&self, report: &ReadReport) -> Result<(), Error> {
+        let settings = [
+            (
+                "language",
+                self.choices.language.is_some(),
+                Format::Oasst,
+                "is for oasst",
+            ),
+            (
+                "score_ratio",
+                self.choices.score_ratio > 1.0,
+                Format::Shp,
+                "is for shp",
+            ),
+            (
+                "overall_score",
+                self.choices.overall_score,
+                Format::UltraFeedback,
+                "is for ultra-feedback",
+            ),
+        ];
+        for (field, given, format, reason) in settings {
+            let ignored = given && report.rows > 0 && !report.formats.contains_key(&format);
+            let got: Vec<String> = report.formats.keys().map(Format::to_string).collect();
+            Error::check(
+                !ignored,
+                field,
+                reason,
+                format!("rows of {}", got.join(", ")),
+            )?;
+        }
+        Ok(())
     }
 
     /// Leaves out what is too much of one prompt.

@@ -373,6 +373,28 @@ fn what_was_said_twice_is_counted_and_left_out_on_request() {
 }
 
 #[test]
+fn a_setting_for_another_format_is_refused() {
+    let rows = file(r#"{"prompt": "a", "completion": "b", "label": true}"#);
+    for (reader, expected) in [
+        (
+            Reader::new().with_language("en"),
+            "language is for oasst, got rows of columns",
+        ),
+        (
+            Reader::new().with_score_ratio(2.0),
+            "score_ratio is for shp, got rows of columns",
+        ),
+        (
+            Reader::new().with_overall_score(),
+            "overall_score is for ultra-feedback, got rows of columns",
+        ),
+    ] {
+        let error = reader.binary(rows.path()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
 fn a_key_that_is_there_twice_is_an_error() {
     let row = r#"{"prompt": "a", "completion": "b", "label": true, "label": false}"#;
     for text in [row.to_string(), format!("[{row}]")] {

@@ -68,18 +68,21 @@ fn put(value: &mut Value, path: &[prop::sample::Index], odd: Value) {
 
 fn read_everything(bytes: &[u8]) {
     let file = file(bytes);
-    let reader = Reader::new()
-        .with_per_prompt(1)
-        .with_score_ratio(2.0)
-        .with_language("en");
+    let reader = Reader::new().with_per_prompt(1);
     let errors = [
         reader.binary(file.path()).err(),
         reader.preferences(file.path()).err(),
         reader.scored(file.path()).err(),
         reader.clone().with_strict().sft(file.path()).err(),
+        reader.clone().with_language("en").binary(file.path()).err(),
+        reader.with_score_ratio(2.0).binary(file.path()).err(),
     ];
     for error in errors.into_iter().flatten() {
         let error = error.to_string();
+        // Settings for a format that the file does not have.
+        if error.starts_with("language is for") || error.starts_with("score_ratio is for") {
+            continue;
+        }
         assert!(!error.contains('\n'), "{error:?}");
         assert!(error.contains(file.path().to_str().unwrap()), "{error}");
     }
