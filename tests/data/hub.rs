@@ -42,11 +42,13 @@ fn server() -> (String, Arc<Mutex<Vec<String>>>) {
                 "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\netag: \"e0\"\r\nx-repo-commit: {COMMIT}\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             );
+            // Before the answer: who has it may look at the log.
+            let method = method.to_string();
+            log.lock().unwrap().push(request);
             let _ = stream.write_all(head.as_bytes());
             if method != "HEAD" {
                 let _ = stream.write_all(body.as_bytes());
             }
-            log.lock().unwrap().push(request);
         }
     });
     (url, seen)
