@@ -1,6 +1,21 @@
 //! Right-padded token sequences and what is scored in them.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape};
+use std::iter::repeat_n;
+
+/// One sequence of ids.
+pub(crate) struct Row<'a> {
+    pub(crate) prompt: &'a [u32],
+    pub(crate) completion: &'a [u32],
+    /// Lengths of the parts of the completion that are scored and not, by turns; empty if all is.
+    pub(crate) runs: &'a [u32],
+}
+
+impl Row<'_> {
+    fn len(&self) -> usize {
+        self.prompt.len() + self.completion.len()
+    }
+}
 
 /// Right-padded sequences and what is scored in them.
 ///
@@ -63,20 +78,42 @@ impl Sequences {
         pad: u32,
         device: &Device,
     ) -> Self {
+        let rows = rows.into_iter().map(|(prompt, completion)| Row {
+            prompt,
+            completion,
+            runs: &[],
+        });
+        Self::padded_rows(rows, pad, device)
+    }
+
+    /// As [`padded`](Self::padded), scoring what the runs of each row say.
+    pub(crate) fn padded_rows<'a>(
+        rows: impl IntoIterator<Item = Row<'a>>,
+        pad: u32,
+        device: &Device,
+    ) -> Self {
         let rows: Vec<_> = rows.into_iter().collect();
-        let width = rows.iter().map(|(p, c)| p.len() + c.len()).max();
+        let width = rows.iter().map(Row::len).max();
         let width = width.expect("a batch needs at least one sequence");
         assert!(width > 0, "a batch needs at least one token");
         let shape = [rows.len(), width];
         let mut tokens = Vec::with_capacity(rows.len() * width);
         let mut attention = Vec::with_capacity(rows.len() * width);
         let mut completion = Vec::with_capacity(rows.len() * width);
-        for (p, c) in rows {
-            let (start, end) = (p.len(), p.len() + c.len());
-            tokens.extend(p.iter().chain(c).map(|&t| i64::from(t)));
-            tokens.extend(std::iter::repeat_n(i64::from(pad), width - end));
+        for (i, row) in rows.iter().enumerate() {
+            let end = row.len();
+            let ids = row.prompt.iter().chain(row.completion);
+            tokens.extend(ids.map(|&t| i64::from(t)));
+            tokens.extend(repeat_n(i64::from(pad), width - end));
             attention.extend((0..width).map(|t| t < end));
-            completion.extend((0..width).map(|t| start <= t && t < end));
+            completion.extend(repeat_n(false, row.prompt.len()));
+            if row.runs.is_empty() {
+                completion.extend(repeat_n(true, row.completion.len()));
+            }
+            for (turn, &run) in row.runs.iter().enumerate() {
+                completion.extend(repeat_n(turn % 2 == 0, run as usize));
+            }
+            completion.resize((i + 1) * width, false);
         }
         let device = &device.clone().inner();
         Self {

@@ -38,12 +38,18 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         let reason = "is for thumbs: kto, apo-zero, bco";
         refuse(given && !thumbs, field, reason, options)?;
     }
-    refuse(
-        options.reading.every_turn && options.method != Method::Sft,
-        "every-turn",
-        "is for demonstrations: sft",
-        options,
-    )?;
+    for (field, given) in [
+        ("every-turn", options.reading.every_turn),
+        ("generation-marks", options.reading.generation_marks),
+    ] {
+        let reason = "is for demonstrations: sft";
+        refuse(
+            given && options.method != Method::Sft,
+            field,
+            reason,
+            options,
+        )?;
+    }
     refuse(
         options.balance && !weighs,
         "balance",
@@ -77,6 +83,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             .max_prompt_length
             .map_or(max_length / 2, |n| n as usize),
     );
+    let encoder = options.reading.encoder(encoder);
     let job = Job {
         options,
         encoder,

@@ -34,6 +34,14 @@ pub(crate) struct Reading {
     #[arg(long, requires = "model")]
     pub(crate) every_turn: bool,
 
+    /// Demonstrations: score all that the chat template has in {% generation %}, every turn of the assistant in one pass.
+    #[arg(long, requires = "model", conflicts_with = "every_turn")]
+    pub(crate) generation_marks: bool,
+
+    /// Special tokens that the texts spell are special tokens: for data that a template wrote and nobody else could.
+    #[arg(long, requires = "model")]
+    special_tokens_in_text: bool,
+
     /// Leave out what was there before.
     #[arg(long, requires = "model")]
     without_duplicates: bool,
@@ -50,6 +58,17 @@ enum Pairs {
 }
 
 impl Reading {
+    pub(crate) fn encoder<'a>(&self, encoder: Encoder<'a>) -> Encoder<'a> {
+        let mut encoder = encoder;
+        if self.generation_marks {
+            encoder = encoder.with_generation_marks();
+        }
+        if self.special_tokens_in_text {
+            encoder = encoder.with_special_tokens_in_text();
+        }
+        encoder
+    }
+
     pub(crate) fn reader(&self, seed: u64) -> Reader {
         let mut reader = Reader::new()
             .with_seed(seed)

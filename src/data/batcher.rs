@@ -5,7 +5,7 @@ use super::mismatch::mismatch;
 use super::sampler::RowInfo;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
-use crate::sequence::Sequences;
+use crate::sequence::{Row, Sequences};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -82,8 +82,15 @@ impl SftBatcher {
     ///
     /// Without an example.
     pub fn batch(&self, examples: &[TokenizedSft], device: &Device) -> Sequences {
-        let rows = examples.iter().map(|e| (&e.prompt[..], &e.completion[..]));
-        Sequences::padded(rows, self.pad, device)
+        Sequences::padded_rows(examples.iter().map(demonstration), self.pad, device)
+    }
+}
+
+fn demonstration(example: &TokenizedSft) -> Row<'_> {
+    Row {
+        prompt: &example.prompt,
+        completion: &example.completion,
+        runs: &example.runs,
     }
 }
 
@@ -93,7 +100,11 @@ impl Batcher for SftBatcher {
 
     fn fingerprint(&self, dataset: &[TokenizedSft]) -> u64 {
         let rows = dataset.iter();
-        fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.completion))))
+        fnv(rows.flat_map(|e| {
+            [&e.prompt, &e.completion, &e.runs]
+                .into_iter()
+                .flat_map(|l| ids(l))
+        }))
     }
 
     fn describe(&self, dataset: &[TokenizedSft]) -> Vec<RowInfo> {
@@ -110,9 +121,8 @@ impl Batcher for SftBatcher {
         device: &Device,
     ) -> Result<Vec<Sequences>, Error> {
         let batch = |rows: &[usize]| {
-            let rows = rows.iter().map(|&i| &dataset[i]);
-            let rows = rows.map(|e| (&e.prompt[..], &e.completion[..]));
-            Sequences::padded(rows, self.pad, device)
+            let rows = rows.iter().map(|&i| demonstration(&dataset[i]));
+            Sequences::padded_rows(rows, self.pad, device)
         };
         Ok(indices.chunks(micro_batch_size).map(batch).collect())
     }

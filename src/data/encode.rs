@@ -3,6 +3,7 @@
 use super::continuation::{Boundaries, Continued};
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::guard::{Guard, encode};
+use super::marked;
 use super::report::EncodeReport;
 use super::token_ids::TokenIds;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
@@ -45,6 +46,7 @@ pub struct Encoder<'a> {
     max_length: usize,
     max_prompt_length: usize,
     trusted: bool,
+    generation_marks: bool,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
@@ -63,10 +65,11 @@ type Row<const N: usize> = (TokenIds, [TokenIds; N]);
 const NO_PROMPT: &str = "prompt is empty";
 const NO_COMPLETION: &str = "completion is empty";
 const NO_ROOM: &str = "no room for the completion";
+const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assistant's";
 
 /// All of them.
 #[cfg(feature = "cache")]
-pub(super) const DROPPED: [&str; 3] = [NO_PROMPT, NO_COMPLETION, NO_ROOM];
+pub(super) const DROPPED: [&str; 4] = [NO_PROMPT, NO_COMPLETION, NO_ROOM, NOTHING_MARKED];
 
 /// Examples a task for one core: some milliseconds, long beside what handing it over costs.
 const TASK: usize = 64;
@@ -90,12 +93,35 @@ impl<'a> Encoder<'a> {
             max_length,
             max_prompt_length: max_length.saturating_sub(1),
             trusted: false,
+            generation_marks: false,
         }
     }
 
     /// Reads special tokens in prompts and completions as special tokens. Only for data that nobody else could write to.
     pub fn with_special_tokens_in_text(mut self) -> Self {
         self.trusted = true;
+        self
+    }
+
+    /// Demonstrations: of a conversation all is scored that the chat template has between `{% generation %}` and `{% endgeneration %}`, every turn of
+    /// the assistant in one pass, instead of the last turn. Past turns are scored as the template writes them when others follow. Where the conversation is too
+    /// long, its end is cut off, and no end of sequence is put there.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// # #[cfg(feature = "tokenizers")] {
+    /// let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}{% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
+    /// let template = JinjaTemplate::new(source, "", "")?;
+    /// let encoder = Encoder::new(&ByteTokenizer, &template, 512).with_generation_marks();
+    /// let turns = [("user", "ab"), ("assistant", "c"), ("user", "d")].map(|(role, text)| Message::new(role, text));
+    /// let example = &encoder.encode_sft(&[SftExample::new(turns.to_vec(), "e")])?.examples[0];
+    /// assert_eq!((&example.prompt[..], &example.completion[..]), (&b"ab?".map(u32::from)[..], &b"c!d?e!".map(u32::from)[..]));
+    /// assert_eq!(example.runs, [2, 2, 2]); // c! is scored, d? is not, e! is
+    /// # }
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn with_generation_marks(mut self) -> Self {
+        self.generation_marks = true;
         self
     }
 
@@ -107,11 +133,14 @@ impl<'a> Encoder<'a> {
 
     /// # Errors
     ///
-    /// Where the tokenizer or the template refuses.
+    /// Where the tokenizer or the template refuses; [with marks](Self::with_generation_marks) where the template has none.
     pub fn encode_sft(&self, examples: &[SftExample]) -> Result<Encoded<TokenizedSft>, Error> {
         self.encode(examples, |example, marks, report| {
+            if let (Prompt::Messages(said), true) = (&example.prompt, self.generation_marks) {
+                return self.conversation(said, &example.completion, marks, report);
+            }
             let row = self.row(&example.prompt, &[&example.completion[..]], marks, report)?;
-            Ok(row.map(|(prompt, [completion])| TokenizedSft { prompt, completion }))
+            Ok(row.map(|(prompt, [completion])| TokenizedSft::new(prompt, completion)))
         })
     }
 
@@ -199,6 +228,7 @@ impl<'a> Encoder<'a> {
             ("max_length", self.max_length.to_string()),
             ("max_prompt_length", self.max_prompt_length.to_string()),
             ("special_tokens_in_text", self.trusted.to_string()),
+            ("generation_marks", self.generation_marks.to_string()),
         ])
     }
 
@@ -291,6 +321,52 @@ impl<'a> Encoder<'a> {
         }
         report.count(prompt.len(), &lengths, cut, shortened);
         Ok(Some((prompt.into(), completions)))
+    }
+
+    /// A conversation of which all is scored that the template marks, or `None` if it had to be dropped.
+    fn conversation(
+        &self,
+        before: &[Message],
+        completion: &str,
+        marks: &Marks,
+        report: &mut EncodeReport,
+    ) -> Result<Option<TokenizedSft>, Error> {
+        if completion.trim().is_empty() {
+            report.drop(NO_COMPLETION);
+            return Ok(None);
+        }
+        let mut messages = before.to_vec();
+        messages.push(Message::new("assistant", completion));
+        let (messages, found) = marks.guard.messages(&messages);
+        let ids = marked::encode(self.tokenizer, self.template, &messages)?;
+        report.special_tokens_in_text += usize::from(found);
+        let (ids, mut scored): (Vec<u32>, Vec<bool>) = ids.into_iter().unzip();
+        let length = ids.len();
+        let mut ids = self.with_bos(ids);
+        scored.splice(0..0, std::iter::repeat_n(false, ids.len() - length));
+        let short = ids.len() > self.max_length;
+        let marked = scored.contains(&true);
+        ids.truncate(self.max_length);
+        scored.truncate(self.max_length);
+        // The first token has no prediction.
+        let first = scored.iter().skip(1).position(|scored| *scored);
+        let Some(first) = first.map(|first| first + 1) else {
+            report.drop(if marked && short {
+                NO_ROOM
+            } else {
+                NOTHING_MARKED
+            });
+            return Ok(None);
+        };
+        let (prompt, completion) = ids.split_at(first);
+        report.count(prompt.len(), &[completion.len()], false, short);
+        let example = TokenizedSft::new(prompt, completion);
+        let runs = marked::runs(&scored[first..]);
+        Ok(Some(if runs.len() > 1 {
+            example.with_runs(runs)
+        } else {
+            example
+        }))
     }
 
     fn guard(&self) -> Guard {

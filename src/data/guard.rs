@@ -5,7 +5,7 @@
 
 use super::example::Prompt;
 use crate::error::Error;
-use crate::model::{Message, Tokenizer};
+use crate::model::{Message, Placed, Tokenizer};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -84,16 +84,22 @@ impl Guard {
                 (Cow::Owned(text), found) => (Cow::Owned(Prompt::Text(text)), found),
                 (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
             },
-            Prompt::Messages(messages) => {
-                let marked: Vec<_> = messages.iter().map(|m| self.message(m)).collect();
-                if marked.iter().all(Option::is_none) {
-                    return (Cow::Borrowed(prompt), false);
-                }
-                let marked = messages.iter().zip(marked);
-                let marked = marked.map(|(m, marked)| marked.unwrap_or_else(|| m.clone()));
-                (Cow::Owned(Prompt::Messages(marked.collect())), true)
-            }
+            Prompt::Messages(messages) => match self.messages(messages) {
+                (Cow::Owned(marked), found) => (Cow::Owned(Prompt::Messages(marked)), found),
+                (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
+            },
         }
+    }
+
+    /// The messages with marks, and whether there is any.
+    pub(super) fn messages<'m>(&self, messages: &'m [Message]) -> (Cow<'m, [Message]>, bool) {
+        let marked: Vec<_> = messages.iter().map(|m| self.message(m)).collect();
+        if marked.iter().all(Option::is_none) {
+            return (Cow::Borrowed(messages), false);
+        }
+        let marked = messages.iter().zip(marked);
+        let marked = marked.map(|(m, marked)| marked.unwrap_or_else(|| m.clone()));
+        (Cow::Owned(marked.collect()), true)
     }
 
     /// The message with marks, if it needs any.
@@ -137,22 +143,78 @@ pub(super) fn after_marks(text: &str) -> usize {
 
 /// Ids of a text with marks.
 pub(super) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
-    if !text.contains(OPEN) {
+    if !text.contains([OPEN, CLOSE]) {
         return tokenizer.encode(text);
     }
     let mut ids = Vec::new();
-    for (i, part) in text.split([OPEN, CLOSE]).enumerate() {
-        if part.is_empty() {
-            continue;
-        }
-        // Marks come in twos, so every second part is between them.
-        ids.extend(if i % 2 == 1 {
-            tokenizer.encode_text(part)?
-        } else {
-            tokenizer.encode(part)?
+    for (_, part) in parts(text) {
+        ids.extend(match part {
+            Part::Template(part) => tokenizer.encode(part)?,
+            Part::Said(part) => tokenizer.encode_text(part)?,
         });
     }
     Ok(ids)
+}
+
+/// As [`encode`], and which bytes of the text with marks each id stands for: those between marks for all that is between them. `None` where the tokenizer
+/// does not know.
+pub(super) fn encode_with_offsets(
+    tokenizer: &dyn Tokenizer,
+    text: &str,
+) -> Result<Option<Vec<Placed>>, Error> {
+    let mut ids = Vec::new();
+    for (at, part) in parts(text) {
+        match part {
+            Part::Template(part) => match tokenizer.encode_with_offsets(part)? {
+                None => return Ok(None),
+                Some(part) => ids.extend(
+                    part.into_iter()
+                        .map(|(id, b)| (id, at + b.start..at + b.end)),
+                ),
+            },
+            Part::Said(part) => {
+                let said = tokenizer.encode_text(part)?.into_iter();
+                ids.extend(said.map(|id| (id, at..at + part.len())));
+            }
+        }
+    }
+    Ok(Some(ids))
+}
+
+/// A part of a text with marks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Part<'t> {
+    /// What the template wrote, and texts without special tokens.
+    Template(&'t str),
+    /// Somebody's text that spells a special token.
+    Said(&'t str),
+}
+
+/// The parts of a text with marks, none of them empty, and where each begins. A mark whose other one is gone, because the template cut the text between
+/// them, marks nothing.
+fn parts<'t>(text: &'t str) -> Vec<(usize, Part<'t>)> {
+    let mut parts = Vec::new();
+    let mut push = |from: usize, part: Part<'t>| {
+        let (Part::Template(text) | Part::Said(text)) = part;
+        if !text.is_empty() {
+            parts.push((from, part));
+        }
+    };
+    let (mut done, mut open) = (0, None);
+    for (at, mark) in text.match_indices([OPEN, CLOSE]) {
+        let behind = at + mark.len();
+        match open.take() {
+            Some(from) if mark.starts_with(CLOSE) => push(from, Part::Said(&text[from..at])),
+            // The opening mark before was alone.
+            _ => push(done, Part::Template(&text[done..at])),
+        }
+        if mark.starts_with(OPEN) {
+            open = Some(behind);
+        }
+        done = behind;
+    }
+    push(done, Part::Template(&text[done..]));
+    parts
 }
 
 #[cfg(test)]
@@ -178,6 +240,26 @@ mod tests {
             marked[0].extra["tool_calls"][0]["arguments"]["text"],
             "\u{FDD0}<s>\u{FDD1}"
         );
+    }
+
+    #[test]
+    fn marks_that_a_template_tore_apart_mark_nothing() {
+        use Part::{Said, Template};
+        let whole = parts("a\u{FDD0}<s>\u{FDD1}b");
+        assert_eq!(
+            whole,
+            [(0, Template("a")), (4, Said("<s>")), (10, Template("b"))]
+        );
+        assert_eq!(parts("\u{FDD1}b<s>"), [(3, Template("b<s>"))]);
+        assert_eq!(
+            parts("a\u{FDD0}b\u{FDD0}<s>\u{FDD1}"),
+            [(0, Template("a")), (4, Template("b")), (8, Said("<s>"))]
+        );
+        assert_eq!(
+            parts("a\u{FDD0}b"),
+            [(0, Template("a")), (4, Template("b"))]
+        );
+        assert_eq!(parts(""), []);
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod guard;
 mod halos;
 mod hold_out;
 mod hub;
+mod marked;
 mod messages;
 mod mismatch;
 mod oasst;

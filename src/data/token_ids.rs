@@ -39,6 +39,12 @@ impl TokenIds {
     }
 }
 
+impl Default for TokenIds {
+    fn default() -> Self {
+        Self(Repr::Owned([].into()))
+    }
+}
+
 impl Deref for TokenIds {
     type Target = [u32];
 

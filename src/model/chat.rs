@@ -4,6 +4,7 @@ use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,10 +29,24 @@ impl Message {
     }
 }
 
+/// A conversation as one text, and the bytes of it that the assistant said.
+pub type Marked = (String, Vec<Range<usize>>);
+
 /// How a model expects a conversation to be written.
 pub trait ChatTemplate: Send + Sync {
     /// The conversation as one text; with `generation_prompt`, ready for the assistant to answer.
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error>;
+
+    /// The conversation as one text, and which bytes of it the template marks as what the assistant said, in ascending order. `None` if it does not mark
+    /// that, which is the default.
+    ///
+    /// # Errors
+    ///
+    /// Where the template refuses.
+    fn render_marked(&self, messages: &[Message]) -> Result<Option<Marked>, Error> {
+        let _ = messages;
+        Ok(None)
+    }
 
     /// Everything that the text depends on besides the conversation, as [`Tokenizer::definition`](super::Tokenizer::definition); none by default.
     fn definition(&self) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Any `tokenizer.json`, through Hugging Face's tokenizers.
 
-use super::Tokenizer;
+use super::{Placed, Tokenizer};
 use crate::error::Error;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -236,6 +236,13 @@ impl Tokenizer for HfTokenizer {
         let encoded = blind.encode_fast(text, false);
         let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
         Ok(encoded.get_ids().to_vec())
+    }
+
+    fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
+        let encoded = self.inner.encode(text, false);
+        let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
+        let bytes = encoded.get_offsets().iter().map(|&(start, end)| start..end);
+        Ok(Some(encoded.get_ids().iter().copied().zip(bytes).collect()))
     }
 
     fn decode(&self, tokens: &[u32]) -> Result<String, Error> {

@@ -1,6 +1,6 @@
 //! The chat template that a model folder brings.
 
-use super::chat::{ChatTemplate, Message};
+use super::chat::{ChatTemplate, Marked, Message};
 use super::hf_tokenizer::read_json;
 use crate::error::Error;
 use jiff::Timestamp;
@@ -10,7 +10,6 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::{Value, json};
-use std::ops::Range;
 use std::path::Path;
 
 /// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`,
@@ -18,6 +17,17 @@ use std::path::Path;
 ///
 /// A text should not depend on the day: where a template has a date of its own if `strftime_now` is not defined, it is not, unless
 /// [`with_date`](Self::with_date) gives one. Other templates get today's, in UTC.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let source = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %};{% endfor %}";
+/// let template = JinjaTemplate::new(source, "", "")?;
+/// let messages = [Message::new("user", "Hi"), Message::new("assistant", "Hello!")];
+/// let (text, said) = template.render_marked(&messages)?.unwrap();
+/// assert_eq!(text, "user: Hi;assistant: Hello!;");
+/// assert_eq!(&text[said[0].clone()], "Hello!");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug)]
 pub struct JinjaTemplate {
     environment: Environment<'static>,
@@ -89,40 +99,6 @@ impl JinjaTemplate {
         Ok(self)
     }
 
-    /// The conversation as one text, and which bytes of it the template has between `{% generation %}` and `{% endgeneration %}`: what the assistant said.
-    /// `None` if the template does not mark that.
-    ///
-    /// ```
-    /// use burn_kto::prelude::*;
-    /// let source = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %};{% endfor %}";
-    /// let template = JinjaTemplate::new(source, "", "")?;
-    /// let messages = [Message::new("user", "Hi"), Message::new("assistant", "Hello!")];
-    /// let (text, said) = template.render_marked(&messages)?.unwrap();
-    /// assert_eq!(text, "user: Hi;assistant: Hello!;");
-    /// assert_eq!(&text[said[0].clone()], "Hello!");
-    /// # Ok::<(), Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Where the template refuses.
-    pub fn render_marked(&self, messages: &[Message]) -> Result<Option<Marked>, Error> {
-        if !self.has_generation {
-            return Ok(None);
-        }
-        let marked = self.write(messages, false, true)?;
-        let (mut text, mut spans, mut start) = (String::with_capacity(marked.len()), Vec::new(), 0);
-        for part in marked.split_inclusive([BEGIN, END]) {
-            text += part.trim_end_matches([BEGIN, END]);
-            if part.ends_with(BEGIN) {
-                start = text.len();
-            } else if part.ends_with(END) {
-                spans.push(start..text.len());
-            }
-        }
-        Ok(Some((text, spans)))
-    }
-
     fn write(
         &self,
         messages: &[Message],
@@ -184,6 +160,24 @@ impl ChatTemplate for JinjaTemplate {
         self.write(messages, generation_prompt, false)
     }
 
+    /// Marked is what the template has between `{% generation %}` and `{% endgeneration %}`.
+    fn render_marked(&self, messages: &[Message]) -> Result<Option<Marked>, Error> {
+        if !self.has_generation {
+            return Ok(None);
+        }
+        let marked = self.write(messages, false, true)?;
+        let (mut text, mut spans, mut start) = (String::with_capacity(marked.len()), Vec::new(), 0);
+        for part in marked.split_inclusive([BEGIN, END]) {
+            text += part.trim_end_matches([BEGIN, END]);
+            if part.ends_with(BEGIN) {
+                start = text.len();
+            } else if part.ends_with(END) {
+                spans.push(start..text.len());
+            }
+        }
+        Ok(Some((text, spans)))
+    }
+
     fn definition(&self) -> Option<String> {
         let template = self.environment.get_template(NAME).ok()?;
         // By the day: a time of day would let no cache live.
@@ -192,9 +186,6 @@ impl ChatTemplate for JinjaTemplate {
         Some(json!([parts, date]).to_string())
     }
 }
-
-/// A text and the bytes of it that the assistant said.
-type Marked = (String, Vec<Range<usize>>);
 
 /// Stand where `{% generation %}` and `{% endgeneration %}` do: characters that Unicode keeps for uses like this one.
 const BEGIN: char = '\u{FDD2}';

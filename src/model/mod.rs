@@ -23,10 +23,10 @@ mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
-pub use chat::{ChatTemplate, Message, PlainTemplate};
+pub use chat::{ChatTemplate, Marked, Message, PlainTemplate};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};
-pub use tokenizer::{ByteTokenizer, Tokenizer};
+pub use tokenizer::{ByteTokenizer, Placed, Tokenizer};
 
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;

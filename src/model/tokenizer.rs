@@ -1,6 +1,10 @@
 //! Text to token ids and back.
 
 use crate::error::Error;
+use std::ops::Range;
+
+/// A token's id and the bytes of a text that it stands for.
+pub type Placed = (u32, Range<usize>);
 
 /// Text to token ids and back.
 ///
@@ -30,6 +34,13 @@ pub trait Tokenizer: Send + Sync {
     /// where there are no special tokens.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.encode(text)
+    }
+
+    /// As [`encode`](Self::encode), and which bytes of the text each id stands for. `None` where that is not known, which is the default; then marks of a
+    /// chat template cannot become masks.
+    fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
+        let _ = text;
+        Ok(None)
     }
 
     /// Text of `tokens`, without special tokens.
@@ -67,6 +78,13 @@ impl Tokenizer for ByteTokenizer {
 
     fn definition(&self) -> Option<String> {
         Some("bytes".into())
+    }
+
+    fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
+        let bytes = text.bytes().enumerate();
+        Ok(Some(
+            bytes.map(|(at, byte)| (byte.into(), at..at + 1)).collect(),
+        ))
     }
 
     /// Invalid UTF-8 becomes U+FFFD.

@@ -404,10 +404,7 @@ fn one_step_of_kto_dpo_and_sft() {
     compare(&|device| {
         let rows: Vec<_> = feedback()
             .into_iter()
-            .map(|row| TokenizedSft {
-                prompt: row.prompt,
-                completion: row.completion,
-            })
+            .map(|row| TokenizedSft::new(row.prompt, row.completion))
             .collect();
         step(
             device,

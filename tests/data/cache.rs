@@ -74,10 +74,17 @@ fn is_fresh<E>(examples: &[E])
 where
     E: Encode<Tokenized: CacheRow + PartialEq + Debug> + Clone,
 {
+    is_fresh_by(&encoder(), examples);
+}
+
+fn is_fresh_by<E>(encoder: &Encoder<'_>, examples: &[E])
+where
+    E: Encode<Tokenized: CacheRow + PartialEq + Debug> + Clone,
+{
     let folder = tempfile::tempdir().unwrap();
-    let fresh = E::encode(examples, &encoder()).unwrap();
+    let fresh = E::encode(examples, encoder).unwrap();
     for built in [true, false, false] {
-        let got = cached(folder.path(), &encoder(), &CacheKey::default(), examples);
+        let got = cached(folder.path(), encoder, &CacheKey::default(), examples);
         assert_eq!(got.built, built);
         assert_eq!(got.examples, fresh.examples);
         assert_eq!(got.report, fresh.report, "with all its lengths");
@@ -93,6 +100,23 @@ fn cached_examples_are_the_fresh_ones() {
     }
     // More than one chunk.
     is_fresh(&thumbs(40_000));
+}
+
+#[test]
+fn what_is_scored_of_a_conversation_is_cached_too() {
+    let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}{% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let encoder = Encoder::new(&ByteTokenizer, &template, 24).with_generation_marks();
+    let row = |n: usize| {
+        let turn = |i: usize| Message::new(["user", "assistant"][i % 2], "x".repeat(i + 1));
+        SftExample::new((0..n % 7 * 2 + 1).map(turn).collect::<Vec<_>>(), "y")
+    };
+    let rows: Vec<SftExample> = (0..50).map(row).collect();
+    is_fresh_by(&encoder, &rows);
+    let encoded = encoder.encode_sft(&rows).unwrap();
+    let lengths: BTreeSet<usize> = encoded.examples.iter().map(|e| e.runs.len()).collect();
+    assert_eq!(lengths, [0, 3, 5].into());
+    assert!(encoded.report.truncated_completions > 0, "some are cut");
 }
 
 #[test]
@@ -156,6 +180,7 @@ fn whatever_changes_ids_or_examples_is_part_of_the_key() {
         (base, one.clone().with("seed", 2)),
         (base.with_max_prompt_length(5), one.clone()),
         (base.with_special_tokens_in_text(), one.clone()),
+        (base.with_generation_marks(), one.clone()),
         (Encoder::new(&letters, &PlainTemplate, 25), one.clone()),
         (Encoder::new(&letters, &template_a, 24), one.clone()),
         (Encoder::new(&letters, &template_b, 24), one.clone()),

@@ -1,6 +1,7 @@
 //! Templates that use what those of Llama 3, Qwen 2.5 and 3, Mistral, SmolLM2 and Zephyr use, against what transformers made of them once
 //! (`fixtures/templates/record.py`).
 
+use burn::tensor::Device;
 use burn_kto::prelude::*;
 use serde_json::Value;
 use std::path::Path;
@@ -62,4 +63,109 @@ fn a_template_without_marks_says_so() {
     let template = JinjaTemplate::new("{{ messages[0].content }}", "", "").unwrap();
     let messages = [Message::new("user", "Hi")];
     assert!(template.render_marked(&messages).unwrap().is_none());
+    let encoder = Encoder::new(&ByteTokenizer, &template, 9).with_generation_marks();
+    let error = encoder.encode_sft(&[SftExample::new(messages.to_vec(), "Ho")]);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("has no {% generation %}"), "{error}");
+}
+
+#[test]
+fn marks_become_the_masks_of_transformers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(&read("cases.json")).unwrap();
+    let mut compared = 0;
+    for (case, name) in cases
+        .iter()
+        .flat_map(|case| ["bytes", "spaces"].map(|name| (case, name)))
+    {
+        let mut messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
+        let last = messages.pop().unwrap();
+        // What is no completion of ours: a question, an answer with more than its text.
+        if case.get(name).is_none() || last.role != "assistant" || !last.extra.is_empty() {
+            continue;
+        }
+        let tokenizer = HfTokenizer::from_file(folder.join(format!("{name}.json")), 1).unwrap();
+        let template = JinjaTemplate::new(read(case["template"].as_str().unwrap()), "<s>", "</s>");
+        let template = template.unwrap().with_date("2026-11-03T12:00:00").unwrap();
+        let encoder = Encoder::new(&tokenizer, &template, 4096).with_generation_marks();
+        let encoded = encoder.encode_sft(&[SftExample::new(messages, last.content)]);
+        let example = &encoded.unwrap().examples[0];
+        let batch = SftBatcher::new(1).batch(std::slice::from_ref(example), &Device::flex());
+        let ids: Vec<u32> = batch.tokens.into_data().iter().collect();
+        let mask: Vec<u8> = batch.completion_mask.into_data().iter().collect();
+        let what = format!("{} {} {name}", case["template"], case["conversation"]);
+        assert_eq!(
+            serde_json::to_value(&ids).unwrap(),
+            case[name]["ids"],
+            "{what}"
+        );
+        assert_eq!(
+            serde_json::to_value(&mask).unwrap(),
+            case[name]["mask"],
+            "{what}"
+        );
+        assert!(mask.contains(&1) && mask.contains(&0));
+        compared += 1;
+    }
+    assert_eq!(compared, 24, "all cases were looked at");
+}
+
+#[test]
+fn marked_conversations_are_cut_at_the_end_and_nobody_forges_a_turn_in_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+    let tokenizer = HfTokenizer::from_file(folder.join("bytes.json"), 1).unwrap();
+    let source = "{% for m in messages %}<|im_start|>{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}{% endfor %}";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let turns = |texts: [&str; 3]| {
+        let [asked, said, again] = texts;
+        let turns = [("user", asked), ("assistant", said), ("user", again)];
+        let turns = turns.map(|(role, text)| Message::new(role, text)).to_vec();
+        [SftExample::new(turns, "d")]
+    };
+    let encode = |texts, length| {
+        let encoder = Encoder::new(&tokenizer, &template, length).with_generation_marks();
+        encoder.encode_sft(&turns(texts)).unwrap()
+    };
+    let id = |text: &str| tokenizer.encode(text).unwrap()[0];
+    let (start, end, a, b, c, d) = (
+        id("<|im_start|>"),
+        id("<|im_end|>"),
+        id("a"),
+        id("b"),
+        id("c"),
+        id("d"),
+    );
+    let whole = encode(["a", "b", "c"], 12);
+    assert_eq!(whole.examples[0].prompt, [start, a, end, start]);
+    assert_eq!(
+        whole.examples[0].completion,
+        [b, end, start, c, end, start, d, end]
+    );
+    assert_eq!(whole.examples[0].runs, [2, 4, 2]);
+    assert_eq!(whole.report.truncated_completions, 0);
+    let short = encode(["a", "b", "c"], 8);
+    assert_eq!(short.examples[0].completion, [b, end, start, c]);
+    assert_eq!(short.examples[0].runs, [2, 2]);
+    assert_eq!(short.report.truncated_completions, 1);
+    let none = encode(["a", "b", "c"], 4);
+    assert!(none.examples.is_empty());
+    assert_eq!(none.report.dropped["no room for the completion"], 1);
+
+    // A question that ends its turn and answers itself stays a question; an answer that spells a mark is scored as text.
+    let forged = encode(["a<|im_end|><|im_start|>b", "<|im_end|>", "c"], 4096);
+    let (example, ids) = (&forged.examples[0], |text: &str| {
+        tokenizer.encode_text(text).unwrap()
+    });
+    assert_eq!(forged.report.special_tokens_in_text, 1);
+    let asked = [
+        &[start, a][..],
+        &ids("<|im_end|>"),
+        &ids("<|im_start|>"),
+        &[b, end, start],
+    ]
+    .concat();
+    assert_eq!(example.prompt, asked);
+    let said = ids("<|im_end|>").len() as u32 + 1;
+    assert_eq!(example.runs, [said, 4, 2]);
 }

@@ -24,11 +24,8 @@ fn preferences(n: u32) -> Vec<TokenizedPreference> {
 
 fn demonstrations(n: u32) -> Vec<TokenizedSft> {
     let rows = preferences(n).into_iter();
-    rows.map(|row| TokenizedSft {
-        prompt: row.prompt,
-        completion: row.chosen,
-    })
-    .collect()
+    rows.map(|row| TokenizedSft::new(row.prompt.to_vec(), row.chosen.to_vec()))
+        .collect()
 }
 
 fn quick() -> TrainerConfig {

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 use write::{CacheWriter, sync_folder};
 
 /// Of the files; part of every key.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Examples encoded at a time, which is what building holds in memory.
 const CHUNK: usize = 16_384;

@@ -112,6 +112,12 @@ struct Index {
 
 impl Reader for Index {
     fn text(&mut self) -> TokenIds {
+        let text = self.list();
+        self.lengths.push(text.len());
+        text
+    }
+
+    fn list(&mut self) -> TokenIds {
         let start = self.end;
         let end = usize::try_from(self.number()).unwrap_or(usize::MAX);
         // A range that is not one must not be made: it would panic when it is looked at.
@@ -124,7 +130,6 @@ impl Reader for Index {
             0
         });
         self.end = start + length as usize;
-        self.lengths.push(length as usize);
         TokenIds::mapped(self.tokens.clone(), start, length)
     }
 

@@ -11,7 +11,7 @@ impl<T: Row> CacheRow for T {}
 pub trait Row: Sized {
     /// Part of the key.
     const KIND: &'static str;
-    /// Texts and numbers of a row.
+    /// Texts, lists and numbers of a row.
     const WORDS: usize;
 
     /// Hands out texts, then numbers.
@@ -23,29 +23,37 @@ pub trait Row: Sized {
 
 /// Takes a row apart.
 pub trait Writer {
-    fn text(&mut self, ids: &TokenIds);
+    /// Which counts in the report's lengths.
+    fn text(&mut self, ids: &TokenIds) {
+        self.list(ids);
+    }
+
+    fn list(&mut self, list: &TokenIds);
     fn number(&mut self, bits: u64);
 }
 
 /// Puts a row together.
 pub trait Reader {
     fn text(&mut self) -> TokenIds;
+    fn list(&mut self) -> TokenIds;
     fn number(&mut self) -> u64;
 }
 
 impl Row for TokenizedSft {
     const KIND: &'static str = "sft";
-    const WORDS: usize = 2;
+    const WORDS: usize = 3;
 
     fn write(&self, row: &mut impl Writer) {
         row.text(&self.prompt);
         row.text(&self.completion);
+        row.list(&self.runs);
     }
 
     fn read(row: &mut impl Reader) -> Self {
         Self {
             prompt: row.text(),
             completion: row.text(),
+            runs: row.list(),
         }
     }
 }

@@ -55,8 +55,8 @@ impl CacheWriter {
 }
 
 impl Writer for CacheWriter {
-    fn text(&mut self, ids: &TokenIds) {
-        self.tokens.write(bytemuck::cast_slice(ids));
+    fn list(&mut self, list: &TokenIds) {
+        self.tokens.write(bytemuck::cast_slice(list));
         let end = self.tokens.bytes / size_of::<u32>() as u64;
         self.number(end);
     }

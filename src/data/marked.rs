@@ -1,0 +1,40 @@
+//! Conversations of which all that the assistant said is scored, as the chat template marks it.
+
+use super::guard::encode_with_offsets;
+use crate::error::Error;
+use crate::model::{ChatTemplate, Message, Tokenizer};
+use std::ops::Range;
+
+/// The ids of a conversation, and which of them are scored: those of which a part is within a mark, as transformers 5.24 has it.
+pub(super) fn encode(
+    tokenizer: &dyn Tokenizer,
+    template: &dyn ChatTemplate,
+    messages: &[Message],
+) -> Result<Vec<(u32, bool)>, Error> {
+    let refused = |message: &str| Error::Tokenize {
+        message: message.into(),
+    };
+    let marked = template.render_marked(messages)?.ok_or_else(|| {
+        refused(
+            "the chat template does not mark what the assistant says: it has no {% generation %}",
+        )
+    })?;
+    let (text, said) = marked;
+    let ids = encode_with_offsets(tokenizer, &text)?.ok_or_else(|| {
+        refused("the tokenizer does not say where its tokens are in a text: it has no `encode_with_offsets`")
+    })?;
+    let mut said = said.into_iter().peekable();
+    let mut within = |token: Range<usize>| {
+        while said.next_if(|span| span.end <= token.start).is_some() {}
+        said.peek().is_some_and(|span| span.start < token.end)
+    };
+    Ok(ids.into_iter().map(|(id, at)| (id, within(at))).collect())
+}
+
+/// How long the parts are that are scored and not, by turns; the first is scored.
+pub(super) fn runs(scored: &[bool]) -> Vec<u32> {
+    let lengths = scored.chunk_by(|a, b| a == b).map(<[bool]>::len);
+    lengths
+        .map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+        .collect()
+}
