@@ -2,7 +2,7 @@
 
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::format::{Parsed, Wrong};
-use super::messages::{message_of, messages_of, split_last};
+use super::messages::{TOOLS, message_of, messages_of, split_last};
 use super::rows::{Row, shown};
 use super::score::ScoredExample;
 use super::transcript;
@@ -12,9 +12,19 @@ use serde_json::Value;
 pub(super) const EMPTY: &str = "completion is empty";
 pub(super) const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
 pub(super) const NO_PROMPT: &str = "prompt is empty";
+const CALLS: &str = "completion calls a tool";
 
 /// Texts or messages in columns named after what they are.
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
+    with_tools(row, texts_or_messages)
+}
+
+/// A conversation in `conversations`, as ShareGPT and those after it have it.
+pub(super) fn conversation(row: &Row) -> Result<Parsed, Wrong> {
+    with_tools(row, turns_and_answer)
+}
+
+fn texts_or_messages(row: &Row) -> Result<Parsed, Wrong> {
     if is_pair(row) {
         return preference(row);
     }
@@ -29,8 +39,7 @@ pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
     labelled(row, prompt, completion)
 }
 
-/// A conversation in `conversations`, as ShareGPT and those after it have it.
-pub(super) fn conversation(row: &Row) -> Result<Parsed, Wrong> {
+fn turns_and_answer(row: &Row) -> Result<Parsed, Wrong> {
     if is_pair(row) {
         return preference(row);
     }
@@ -60,6 +69,59 @@ pub(super) fn instruction(row: &Row) -> Result<Parsed, Wrong> {
         Prompt::Messages(messages),
         text(row, "output")?.to_string(),
     )
+}
+
+/// What a row says, with the tools that it offers at the beginning of its conversation. What is answered must be a text, and not a call.
+fn with_tools(row: &Row, parse: fn(&Row) -> Result<Parsed, Wrong>) -> Result<Parsed, Wrong> {
+    let calls = |answer: &Value| {
+        let last = answer.as_array().map_or(Some(answer), |list| list.last());
+        let calls = last.and_then(|last| last.get("tool_calls"));
+        calls
+            .and_then(Value::as_array)
+            .is_some_and(|c| !c.is_empty())
+    };
+    let answers = row
+        .iter()
+        .filter(|(column, _)| ANSWERS.contains(&column.as_str()));
+    if answers.into_iter().any(|(_, answer)| calls(answer)) {
+        return Ok(Parsed::Dropped(CALLS));
+    }
+    let mut parsed = parse(row)?;
+    let tools = tools_of(row)?;
+    if let (Some(tools), Some(Prompt::Messages(messages))) = (tools, parsed.prompt_mut()) {
+        let first = messages.first_mut();
+        let first = first.ok_or("\"tools\" need a message before the answer, got none")?;
+        first.extra.insert(TOOLS.into(), tools);
+    }
+    Ok(parsed)
+}
+
+/// Columns whose last message is an answer.
+const ANSWERS: [&str; 7] = [
+    "messages",
+    "completion",
+    "chosen",
+    "rejected",
+    "chosen_messages",
+    "rejected_messages",
+    "conversations",
+];
+
+/// A list of what can be called, or the same as text, as tables have it.
+fn tools_of(row: &Row) -> Result<Option<Value>, Wrong> {
+    let wrong = |value: &Value| format!("\"tools\" must be a list, got {}", shown(value));
+    let tools = match row.get("tools") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
+        Some(text @ Value::String(json)) => serde_json::from_str(json).map_err(|_| wrong(text))?,
+        Some(value) => value.clone(),
+    };
+    match &tools {
+        Value::Array(list) if list.is_empty() => Ok(None),
+        Value::Array(_) => Ok(Some(tools)),
+        Value::Null => Ok(None),
+        other => Err(wrong(other)),
+    }
 }
 
 fn is_pair(row: &Row) -> bool {

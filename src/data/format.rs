@@ -1,7 +1,7 @@
 //! Which data set's form a row has.
 
 use super::columns;
-use super::example::{BinaryExample, PreferenceExample, SftExample};
+use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::ranked::Ranked;
 use super::rows::Row;
 use super::score::ScoredExample;
@@ -88,6 +88,19 @@ pub(super) enum Parsed {
     Dropped(&'static str),
     /// Of use, but not asked for.
     LeftOut(&'static str),
+}
+
+impl Parsed {
+    /// What was asked, where one thing was.
+    pub(super) fn prompt_mut(&mut self) -> Option<&mut Prompt> {
+        match self {
+            Self::Sft(example) => Some(&mut example.prompt),
+            Self::Binary(example) => Some(&mut example.prompt),
+            Self::Preference(example) => Some(&mut example.prompt),
+            Self::Scored(example) => Some(&mut example.prompt),
+            Self::Ranked(_) | Self::Dropped(_) | Self::LeftOut(_) => None,
+        }
+    }
 }
 
 /// What is wrong, for the caller to put the path and line before.

@@ -3,6 +3,7 @@
 use super::format::Wrong;
 use super::rows::shown;
 use crate::model::Message;
+pub(super) use crate::model::TOOLS;
 use serde_json::Value;
 
 /// What a template may ask of a message besides its role and text.
@@ -52,6 +53,7 @@ pub(super) fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> 
     for key in KEPT {
         match value.get(key) {
             None | Some(Value::Null) => {}
+            Some(Value::Array(none)) if none.is_empty() => {}
             Some(kept) => {
                 message.extra.insert(key.into(), kept.clone());
             }

@@ -13,7 +13,8 @@ pub struct Message {
     pub role: String,
     /// What was said.
     pub content: String,
-    /// What else a template may ask for, such as `tool_calls`; empty as a rule.
+    /// What else a template may ask for, such as `tool_calls`; empty as a rule. `tools` in the first message are those that may be called in the whole
+    /// conversation: a template has them as its variable of that name.
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,
 }
@@ -28,6 +29,9 @@ impl Message {
         }
     }
 }
+
+/// Where the first message of a conversation has the tools that may be called in it.
+pub(crate) const TOOLS: &str = "tools";
 
 /// A conversation as one text, and the bytes of it that the assistant said.
 pub type Marked = (String, Vec<Range<usize>>);

@@ -1,6 +1,6 @@
 //! The chat template that a model folder brings.
 
-use super::chat::{ChatTemplate, Marked, Message};
+use super::chat::{ChatTemplate, Marked, Message, TOOLS};
 use super::hf_tokenizer::read_json;
 use crate::error::Error;
 use jiff::Timestamp;
@@ -10,10 +10,11 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`,
-/// `strftime_now`, `tojson`, Python's string methods and `{% generation %}`; no `tools` and no `documents`.
+/// `strftime_now`, `tojson`, Python's string methods, `tools` and `{% generation %}`; no `documents`.
 ///
 /// A text should not depend on the day: where a template has a date of its own if `strftime_now` is not defined, it is not, unless
 /// [`with_date`](Self::with_date) gives one. Other templates get today's, in UTC.
@@ -106,12 +107,19 @@ impl JinjaTemplate {
         marks: bool,
     ) -> Result<String, Error> {
         let template = self.environment.get_template(NAME);
+        let mut messages = Cow::Borrowed(messages);
+        let tools = match messages.first() {
+            Some(first) if first.extra.contains_key(TOOLS) => {
+                messages.to_mut()[0].extra.remove(TOOLS)
+            }
+            _ => None,
+        };
         let rendered = template.and_then(|template| {
             template.render(context! {
-                messages => minijinja::value::Serde(messages),
+                messages => minijinja::value::Serde(&messages),
                 add_generation_prompt => generation_prompt,
-                // Python passes None, which `is not none` tells from undefined.
-                tools => (),
+                // Where there are none Python passes None, which `is not none` tells from undefined.
+                tools => minijinja::value::Serde(tools),
                 documents => (),
                 bos_token => self.bos_token.as_str(),
                 eos_token => self.eos_token.as_str(),

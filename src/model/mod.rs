@@ -23,6 +23,7 @@ mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
+pub(crate) use chat::TOOLS;
 pub use chat::{ChatTemplate, Marked, Message, PlainTemplate};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};

@@ -317,13 +317,6 @@ fn calls_of_tools_are_part_of_the_prompt_and_no_completion() {
         ),
         ("tool", Some("f"))
     );
-    let row =
-        format!(r#"{{"messages": [{{"role": "user", "content": "Hi"}}, {call}], "label": true}}"#);
-    let error = read_binary(file(row).path()).unwrap_err().to_string();
-    assert!(
-        error.contains("calls a tool: completions must be texts"),
-        "{error}"
-    );
 }
 
 #[test]
@@ -468,4 +461,78 @@ fn parquet_is_read_and_a_damaged_file_is_an_error() {
         );
         assert!(!error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn tools_that_a_row_offers_reach_the_template() {
+    let template = JinjaTemplate::new(
+        "{% for t in tools %}[{{ t.name }}]{% endfor %}{% for m in messages %}{{ m | tojson }}{% endfor %}",
+        "",
+        "",
+    );
+    let template = template.unwrap();
+    let text = |row: serde_json::Value| {
+        let loaded = read_sft(file(row.to_string()).path()).unwrap();
+        let Prompt::Messages(messages) = &loaded.examples[0].prompt else {
+            panic!()
+        };
+        template.render(messages, false).unwrap()
+    };
+    let row = |tools: serde_json::Value| {
+        let messages = serde_json::json!([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]);
+        serde_json::json!({"messages": messages, "tools": tools})
+    };
+    let said = r#"{"role": "user", "content": "a"}"#;
+    let list = serde_json::json!([{"name": "f"}, {"name": "g"}]);
+    assert_eq!(text(row(list.clone())), format!("[f][g]{said}"));
+    // Tables have them as text.
+    assert_eq!(text(row(list.to_string().into())), format!("[f][g]{said}"));
+    for none in [
+        serde_json::json!(null),
+        "".into(),
+        "[]".into(),
+        serde_json::json!([]),
+    ] {
+        assert_eq!(text(row(none)), said);
+    }
+    for wrong in [serde_json::json!({"name": "f"}), "f".into(), 1.into()] {
+        let error = read_sft(file(row(wrong).to_string()).path()).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(":1: \"tools\" must be a list, got"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_calls_a_tool_is_dropped_and_counted() {
+    let call = r#"{"role": "assistant", "content": "so", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}"#;
+    let text = r#"{"role": "assistant", "content": "b"}"#;
+    let user = r#"{"role": "user", "content": "a"}"#;
+    let rows = [
+        format!(r#"{{"messages": [{user}, {call}]}}"#),
+        format!(r#"{{"messages": [{user}, {call}, {text}]}}"#),
+        format!(
+            r#"{{"messages": [{user}, {{"role": "assistant", "content": "c", "tool_calls": []}}]}}"#
+        ),
+        format!(r#"{{"prompt": [{user}], "completion": [{call}]}}"#),
+        format!(r#"{{"prompt": [{user}], "chosen": [{text}], "rejected": [{call}]}}"#),
+        format!(r#"{{"chosen": [{user}, {text}], "rejected": [{user}, {call}]}}"#),
+        format!(r#"{{"conversations": [{user}, {call}]}}"#),
+    ];
+    let loaded = read_sft(file(rows.join("\n")).path()).unwrap();
+    let taught: Vec<_> = loaded
+        .examples
+        .iter()
+        .map(|e| e.completion.as_str())
+        .collect();
+    assert_eq!(taught, ["b", "c"]);
+    assert_eq!(loaded.report.dropped["completion calls a tool"], 5);
+    let error = Reader::new()
+        .with_strict()
+        .sft(file(rows.join("\n")).path());
+    let error = error.unwrap_err().to_string();
+    assert!(error.ends_with(":1: completion calls a tool"), "{error}");
 }

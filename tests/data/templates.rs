@@ -6,6 +6,15 @@ use burn_kto::prelude::*;
 use serde_json::Value;
 use std::path::Path;
 
+/// Of a case, with the tools that the conversation has.
+fn messages(case: &Value) -> Vec<Message> {
+    let mut messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
+    if let Some(tools) = case.get("tools") {
+        messages[0].extra.insert("tools".into(), tools.clone());
+    }
+    messages
+}
+
 #[test]
 fn texts_and_masks_are_those_of_transformers() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
@@ -17,7 +26,7 @@ fn texts_and_masks_are_those_of_transformers() {
         let name = case["template"].as_str().unwrap();
         let template = JinjaTemplate::new(read(name), "<s>", "</s>").unwrap();
         let template = template.with_date("2026-11-03T12:00:00").unwrap();
-        let messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
+        let messages = messages(case);
         let prompt = case["generation_prompt"].as_bool().unwrap();
         let rendered = template.render(&messages, prompt);
         let what = format!("{name} {}", case["conversation"]);
@@ -53,7 +62,7 @@ fn texts_and_masks_are_those_of_transformers() {
     );
     assert_eq!(
         (texts, masks, refusals),
-        (70, 23, 2),
+        (82, 29, 2),
         "all cases were looked at"
     );
 }
@@ -79,7 +88,7 @@ fn marks_become_the_masks_of_transformers() {
         .iter()
         .flat_map(|case| ["bytes", "spaces"].map(|name| (case, name)))
     {
-        let mut messages: Vec<Message> = serde_json::from_value(case["messages"].clone()).unwrap();
+        let mut messages = messages(case);
         let last = messages.pop().unwrap();
         // What is no completion of ours: a question, an answer with more than its text.
         if case.get(name).is_none() || last.role != "assistant" || !last.extra.is_empty() {
@@ -108,7 +117,7 @@ fn marks_become_the_masks_of_transformers() {
         assert!(mask.contains(&1) && mask.contains(&0));
         compared += 1;
     }
-    assert_eq!(compared, 24, "all cases were looked at");
+    assert_eq!(compared, 30, "all cases were looked at");
 }
 
 #[test]
