@@ -64,6 +64,7 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
         None => &PlainTemplate,
     };
     let policy = Llama::load(model, &device)?;
+    policy.check_tokenizer(&tokenizer)?;
     println!(
         "model  {}: {} parameters",
         model.display(),
@@ -84,7 +85,13 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             .map_or(max_length / 2, |n| n as usize),
     );
     let encoder = options.reading.encoder(encoder);
+    let reader = options.reading.reader(options.seed);
+    let key = options
+        .cache
+        .as_ref()
+        .map(|_| CacheKey::default().with_source(&reader, data));
     let job = Job {
+        key: key.transpose()?,
         options,
         encoder,
         pad: tokenizer.pad(),
@@ -141,6 +148,8 @@ struct Job<'a> {
     pad: u32,
     max_length: usize,
     policy: Llama,
+    /// Of what is cached, made before the data is read.
+    key: Option<CacheKey>,
 }
 
 impl Job<'_> {
@@ -171,7 +180,7 @@ impl Job<'_> {
             }
         };
         let (train, held_out) = self.split(examples, |e| &e.prompt);
-        let (mut train, mut held_out) = self.encoded(data, train, held_out)?;
+        let (mut train, mut held_out) = self.encoded(train, held_out)?;
         if options.method == Method::Kto
             && held_out
                 .windows(2)
@@ -247,7 +256,7 @@ impl Job<'_> {
         let loaded = self.reader().preferences(data)?;
         reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
-        let (train, held_out) = self.encoded(data, train, held_out)?;
+        let (train, held_out) = self.encoded(train, held_out)?;
         let batcher = PreferenceBatcher::new(self.pad);
         if L::REFERENCE {
             self.align(&mut loss, &batcher, &train, &held_out, learning_rate)
@@ -268,7 +277,7 @@ impl Job<'_> {
         let loaded = self.reader().sft(data)?;
         reading::told(&loaded.report);
         let (train, held_out) = self.split(loaded.examples, |e| &e.prompt);
-        let (train, held_out) = self.encoded(data, train, held_out)?;
+        let (train, held_out) = self.encoded(train, held_out)?;
         let batcher = SftBatcher::new(self.pad);
         self.fit(
             &ReferenceFree,
@@ -288,20 +297,29 @@ impl Job<'_> {
     #[allow(clippy::type_complexity)] // two lists of the same kind
     fn encoded<E: Encode<Tokenized: CacheRow>>(
         &self,
-        data: &Path,
         train: Vec<E>,
         held_out: Vec<E>,
     ) -> Result<(Vec<E::Tokenized>, Vec<E::Tokenized>), Error> {
         let options = self.options;
+        let held = held_out.len();
+        let told = |report: &EncodeReport, origin: &str| {
+            println!("       {report}{origin}");
+            match report.dropped.first_key_value() {
+                Some((why, _)) if options.reading.strict => Err(Error::Dataset {
+                    message: format!("--strict: an example had to be dropped: {why}"),
+                }),
+                _ => Ok(()),
+            }
+        };
         let part = |name: &str, examples: Vec<E>| {
-            let Some(folder) = &options.cache else {
+            let (Some(folder), Some(key)) = (&options.cache, &self.key) else {
                 let encoded = E::encode(&examples, &self.encoder)?;
-                println!("       {}", encoded.report);
+                told(&encoded.report, "")?;
                 return Ok::<_, Error>(encoded.examples);
             };
             // All that decides which examples these are.
-            let key = CacheKey::default()
-                .with_source(&self.reader(), data)?
+            let key = key
+                .clone()
                 .with("limit", format!("{:?}", options.limit))
                 .with("threshold", format!("{:?}", options.threshold))
                 .with("held out", options.held_out)
@@ -310,10 +328,17 @@ impl Job<'_> {
             let rows = || Ok(examples.into_iter().map(Ok));
             let cached = TokenCache::new(folder).open_or_build(&self.encoder, &key, rows)?;
             let origin = if cached.built { "" } else { "; from the cache" };
-            println!("       {}{origin}", cached.report);
+            told(&cached.report, origin)?;
             Ok(cached.examples)
         };
-        Ok((part("train", train)?, part("held out", held_out)?))
+        let (train, held_out) = (part("train", train)?, part("held out", held_out)?);
+        if train.is_empty() {
+            let message = format!(
+                "no example is left to train on: {held} were held out, for others see above"
+            );
+            return Err(Error::Dataset { message });
+        }
+        Ok((train, held_out))
     }
 
     fn split<T>(&self, mut examples: Vec<T>, prompt: impl Fn(&T) -> &Prompt) -> (Vec<T>, Vec<T>) {

@@ -12,7 +12,7 @@ pub(crate) struct Reading {
 
     /// A row that would be dropped is an error instead.
     #[arg(long, requires = "model")]
-    strict: bool,
+    pub(crate) strict: bool,
 
     /// Ranked or rated answers of a prompt: which pairs are made of them.
     #[arg(long, value_enum, default_value_t = Pairs::Adjacent, requires = "model")]

@@ -62,6 +62,7 @@ impl Contestant {
         let tokenizer = HfTokenizer::from_folder(folder)?;
         let template = JinjaTemplate::from_folder(folder)?;
         let model = Llama::load(folder, device)?;
+        model.check_tokenizer(&tokenizer)?;
         let longest = model.config().max_length();
         let max_length = options.max_length.unwrap_or(longest.min(4096));
         if max_length > longest || max_length < 2 {

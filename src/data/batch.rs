@@ -3,7 +3,6 @@
 use crate::kl::Mismatched;
 use crate::sequence::Sequences;
 use burn::tensor::{Bool, Tensor};
-use std::collections::HashSet;
 
 /// Completions with thumbs, and mismatched pairs for the reference point z0. For demonstrations a batch is just [`Sequences`].
 #[derive(Clone, Debug)]
@@ -21,6 +20,8 @@ pub struct BinaryBatch {
     pub weights: Option<Tensor<1>>,
     /// What `kl` was estimated from, to be reported; on one batch of those that share it.
     pub kl_from: Option<Mismatched>,
+    /// How many of the mismatched pairs are no such thing, having a completion of their own prompt; `None` where nobody counted.
+    pub matched_pairs: Option<usize>,
 }
 
 impl BinaryBatch {
@@ -40,6 +41,7 @@ impl BinaryBatch {
             kl: None,
             weights: None,
             kl_from: None,
+            matched_pairs: None,
         }
     }
 
@@ -56,25 +58,6 @@ impl BinaryBatch {
         );
         self.weights = Some(weights);
         self
-    }
-
-    /// How many of the mismatched pairs are no such thing: the batch has that prompt with that completion as an example. Reads the tokens back from the
-    /// device.
-    ///
-    /// ```
-    /// use burn_kto::prelude::*;
-    /// use burn::tensor::{Bool, Device, Tensor};
-    /// let device = Device::flex();
-    /// let rows = |rows: [[&[u32]; 2]; 2]| Sequences::padded(rows.iter().map(|[p, c]| (*p, *c)), 0, &device);
-    /// let own = rows([[&[1], &[5, 9]], [&[1], &[6, 6, 9]]]);
-    /// let wrong = rows([[&[1], &[6, 6, 9]], [&[1], &[7, 9]]]);
-    /// let batch = BinaryBatch::new(own, wrong, Tensor::<1, Bool>::from_data([true, false], &device));
-    /// assert_eq!(batch.matched_pairs(), 1);
-    /// ```
-    pub fn matched_pairs(&self) -> usize {
-        let examples: HashSet<Vec<i64>> = self.completions.rows().into_iter().collect();
-        let pairs = self.mismatched.rows();
-        pairs.iter().filter(|pair| examples.contains(*pair)).count()
     }
 
     /// With a z0 `[1]` that was estimated elsewhere.

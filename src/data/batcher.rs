@@ -269,9 +269,13 @@ impl BinaryBatcher {
             .collect();
         let mismatched: Vec<(&[u32], &[u32])> =
             mismatched.iter().map(|(p, c)| (*p, &c[..])).collect();
+        // Counted rather than taken for granted, and reported.
+        let matched = rows.iter().zip(partners);
+        let matched = matched.filter(|(i, j)| dataset[**i].prompt == dataset[**j].prompt);
+        let matched = matched.count();
         let desirable: Vec<bool> = rows.iter().map(|&i| dataset[i].desirable).collect();
         let desirable = TensorData::new(desirable, [rows.len()]);
-        let batch = BinaryBatch::new(
+        let mut batch = BinaryBatch::new(
             Sequences::padded(completions, self.pad, device),
             if mismatched.is_empty() {
                 Sequences::none(device)
@@ -280,6 +284,7 @@ impl BinaryBatcher {
             },
             Tensor::from_data(desirable, &device.clone().inner()),
         );
+        batch.matched_pairs = self.pairs.then_some(matched);
         let weights: Vec<f64> = rows.iter().map(|&i| dataset[i].weight).collect();
         if weights.iter().all(|&weight| weight == 1.0) {
             return batch;

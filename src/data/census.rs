@@ -2,41 +2,41 @@
 
 use super::example::Example;
 use super::report::ReadReport;
-use std::collections::hash_map::{DefaultHasher, Entry};
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
+
+/// A thumb, a score and a weight.
+type Said = (Option<bool>, [Option<u64>; 2]);
 
 /// Who said what again, by 64-bit hashes: of a million examples two different ones fall together once in thirty million times.
 pub(super) struct Census {
     prompts: usize,
-    /// Places of examples that were there before, word for word, with the same thumb and score.
+    /// Places of examples that were there before, word for word, with the same thumb, score and weight.
     pub(super) again: HashSet<usize>,
     /// How many have another thumb than what was there before.
     contradicted: usize,
 }
 
 impl Census {
-    pub(super) fn of<T: Example>(examples: &[T]) -> Self {
+    pub(super) fn of<'e, T: Example + 'e>(examples: impl Iterator<Item = &'e T>) -> Self {
         let mut prompts = HashSet::new();
-        let mut said: HashMap<u64, (Option<bool>, Option<u64>)> = HashMap::new();
+        let mut said: HashMap<u64, Vec<Said>> = HashMap::new();
         let (mut again, mut contradicted) = (HashSet::new(), 0);
-        for (i, example) in examples.iter().enumerate() {
+        for (i, example) in examples.enumerate() {
             let mut hasher = DefaultHasher::new();
             example.prompt().hash(&mut hasher);
             prompts.insert(hasher.finish());
             example.answers().hash(&mut hasher);
-            let this = (example.thumb(), example.score().map(f64::to_bits));
-            match said.entry(hasher.finish()) {
-                Entry::Vacant(entry) => {
-                    entry.insert(this);
-                }
-                Entry::Occupied(entry) if *entry.get() == this => {
-                    again.insert(i);
-                }
-                Entry::Occupied(entry) => {
-                    contradicted += usize::from(entry.get().0 != this.0);
-                }
+            let numbers = [example.score(), example.weight()];
+            let this = (example.thumb(), numbers.map(|n| n.map(f64::to_bits)));
+            let before = said.entry(hasher.finish()).or_default();
+            if before.contains(&this) {
+                again.insert(i);
+                continue;
             }
+            contradicted += usize::from(before.iter().any(|(thumb, _)| *thumb != this.0));
+            before.push(this);
         }
         Self {
             prompts: prompts.len(),

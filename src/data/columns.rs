@@ -1,116 +1,147 @@
 //! What the columns of a row say.
 
-use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use super::format::{Parsed, Wrong};
-use super::messages::{TOOLS, message_of, messages_of, split_last};
+use super::answer::{self, Answer, PROMPTS_DIFFER, more_than_text};
+use super::example::{Prompt, SftExample};
+use super::format::{EMPTY, Parsed, Wrong};
+use super::messages::{TOOLS, messages_of, split_last};
 use super::rows::{Row, shown};
 use super::score::ScoredExample;
 use super::transcript;
 use crate::model::Message;
 use serde_json::Value;
 
-pub(super) const EMPTY: &str = "completion is empty";
-pub(super) const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
 pub(super) const NO_PROMPT: &str = "prompt is empty";
-const CALLS: &str = "completion calls a tool";
+const NOT_IN_CONVERSATION: &str = "prompt is not in the conversation";
 
 /// Texts or messages in columns named after what they are.
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {
-    with_tools(row, texts_or_messages)
+    in_context(row, |row| {
+        if is_pair(row) {
+            return preference(row);
+        }
+        if row.contains_key("completion") {
+            let (prompt, answer) = (wanted(row, "prompt")?, wanted(row, "completion")?);
+            let answer = Answer::of(answer, "completion")?;
+            return labelled(row, answer.prompt(&prompt_of(prompt)?)?, answer.text);
+        }
+        let messages = messages_of(wanted(row, "messages")?, "messages")?;
+        let (prompt, completion) = split_last(messages, "messages")?;
+        labelled(row, Prompt::Messages(prompt), completion)
+    })
 }
 
 /// A conversation in `conversations`, as ShareGPT and those after it have it.
 pub(super) fn conversation(row: &Row) -> Result<Parsed, Wrong> {
-    with_tools(row, turns_and_answer)
-}
-
-fn texts_or_messages(row: &Row) -> Result<Parsed, Wrong> {
-    if is_pair(row) {
-        return preference(row);
-    }
-    let (prompt, completion) = if row.contains_key("completion") {
-        let (prompt, answer) = (wanted(row, "prompt")?, wanted(row, "completion")?);
-        (prompt_of(prompt)?, completion_of(answer, "completion")?)
-    } else {
-        let messages = messages_of(wanted(row, "messages")?, "messages")?;
-        let (prompt, completion) = split_last(messages, "messages")?;
-        (Prompt::Messages(prompt), completion)
-    };
-    labelled(row, prompt, completion)
-}
-
-fn turns_and_answer(row: &Row) -> Result<Parsed, Wrong> {
-    if is_pair(row) {
-        return preference(row);
-    }
-    let (prompt, completion) = split_last(turns(row, &row["conversations"])?, "conversations")?;
-    labelled(row, Prompt::Messages(prompt), completion)
-}
-
-/// An instruction and its input, as Alpaca and those after it have them.
-pub(super) fn instruction(row: &Row) -> Result<Parsed, Wrong> {
-    let mut asked = text(row, "instruction")?.to_string();
-    match row.get("input") {
-        None | Some(Value::Null) => {}
-        Some(Value::String(input)) if input.is_empty() => {}
-        Some(Value::String(input)) => {
-            asked.push('\n');
-            asked += input;
+    in_context(row, |row| {
+        if is_pair(row) {
+            return preference(row);
         }
-        Some(other) => return Err(format!("\"input\" must be a text, got {}", shown(other))),
-    }
-    if asked.trim().is_empty() {
-        return Ok(Parsed::Dropped(NO_PROMPT));
-    }
-    let mut messages = system(row)?;
-    messages.push(Message::new("user", asked));
-    labelled(
-        row,
-        Prompt::Messages(messages),
-        text(row, "output")?.to_string(),
-    )
+        let messages = messages_of(&row["conversations"], "conversations")?;
+        let (prompt, completion) = split_last(messages, "conversations")?;
+        labelled(row, Prompt::Messages(prompt), completion)
+    })
 }
 
-/// What a row says, with the tools that it offers at the beginning of its conversation. What is answered must be a text, and not a call.
-fn with_tools(row: &Row, parse: fn(&Row) -> Result<Parsed, Wrong>) -> Result<Parsed, Wrong> {
-    let calls = |answer: &Value| {
-        let last = answer.as_array().map_or(Some(answer), |list| list.last());
-        let calls = last.and_then(|last| last.get("tool_calls"));
-        calls
-            .and_then(Value::as_array)
-            .is_some_and(|c| !c.is_empty())
+/// An instruction with its input and what was said before, as Alpaca and those after it have them.
+pub(super) fn instruction(row: &Row) -> Result<Parsed, Wrong> {
+    in_context(row, |row| {
+        let mut asked = text(row, "instruction")?.to_string();
+        match row.get("input") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(input)) if input.is_empty() => {}
+            Some(Value::String(input)) => {
+                asked.push('\n');
+                asked += input;
+            }
+            Some(other) => return Err(format!("\"input\" must be a text, got {}", shown(other))),
+        }
+        if asked.trim().is_empty() {
+            return Ok(Parsed::Dropped(NO_PROMPT));
+        }
+        let mut messages = history(row)?;
+        messages.push(Message::new("user", asked));
+        let prompt = Prompt::Messages(messages);
+        if is_pair(row) {
+            unweighted(row, "pairs")?;
+            let (chosen, rejected) = (text(row, "chosen")?, text(row, "rejected")?);
+            return Ok(Parsed::pair(prompt, chosen.into(), rejected.into()));
+        }
+        labelled(row, prompt, text(row, "output")?.into())
+    })
+}
+
+/// What was asked and answered before.
+fn history(row: &Row) -> Result<Vec<Message>, Wrong> {
+    let wrong = |got: &Value| {
+        format!(
+            "\"history\" must be a list of [question, answer], got {}",
+            shown(got)
+        )
     };
-    let answers = row
-        .iter()
-        .filter(|(column, _)| ANSWERS.contains(&column.as_str()));
-    if answers.into_iter().any(|(_, answer)| calls(answer)) {
-        return Ok(Parsed::Dropped(CALLS));
+    let turns = match row.get("history") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(turns)) => turns,
+        Some(other) => return Err(wrong(other)),
+    };
+    let mut messages = Vec::new();
+    for turn in turns {
+        match turn.as_array().map(Vec::as_slice) {
+            Some([Value::String(asked), Value::String(said)]) => {
+                messages.push(Message::new("user", asked.as_str()));
+                messages.push(Message::new("assistant", said.as_str()));
+            }
+            _ => return Err(wrong(turn)),
+        }
+    }
+    Ok(messages)
+}
+
+/// What a row says, with the `system` and the `tools` that it gives the conversation.
+fn in_context(
+    row: &Row,
+    parse: impl FnOnce(&Row) -> Result<Parsed, Wrong>,
+) -> Result<Parsed, Wrong> {
+    if let Some(reason) = more_than_text(row, is_pair(row))? {
+        return Ok(Parsed::Dropped(reason));
     }
     let mut parsed = parse(row)?;
-    let tools = tools_of(row)?;
-    if let (Some(tools), Some(Prompt::Messages(messages))) = (tools, parsed.prompt_mut()) {
-        let first = messages.first_mut();
-        let first = first.ok_or("\"tools\" need a message before the answer, got none")?;
-        first.extra.insert(TOOLS.into(), tools);
+    let (system, tools) = (system(row)?, tools_of(row)?);
+    let column = match (&system, &tools) {
+        (None, None) => return Ok(parsed),
+        (Some(_), _) => "system",
+        _ => TOOLS,
+    };
+    match parsed.prompt_mut() {
+        None => {}
+        Some(Prompt::Text(_)) => {
+            return Err(format!(
+                "\"{column}\" is for conversations, and \"prompt\" is a text"
+            ));
+        }
+        Some(Prompt::Messages(messages)) => {
+            if let Some(system) = system {
+                match messages.first() {
+                    Some(first) if first.role == "system" && first.content == system.content => {}
+                    Some(first) if first.role == "system" => {
+                        return Err("\"system\" is not what the conversation begins with".into());
+                    }
+                    _ => messages.insert(0, system),
+                }
+            }
+            if let Some(tools) = tools {
+                let first = messages.first_mut();
+                let first = first.ok_or("\"tools\" need a message before the answer, got none")?;
+                first.extra.insert(TOOLS.into(), tools);
+            }
+        }
     }
     Ok(parsed)
 }
 
-/// Columns whose last message is an answer.
-const ANSWERS: [&str; 7] = [
-    "messages",
-    "completion",
-    "chosen",
-    "rejected",
-    "chosen_messages",
-    "rejected_messages",
-    "conversations",
-];
-
 /// A list of what can be called, or the same as text, as tables have it.
 fn tools_of(row: &Row) -> Result<Option<Value>, Wrong> {
     let wrong = |value: &Value| format!("\"tools\" must be a list, got {}", shown(value));
-    let tools = match row.get("tools") {
+    let tools = match row.get(TOOLS) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => return Ok(None),
         Some(text @ Value::String(json)) => serde_json::from_str(json).map_err(|_| wrong(text))?,
@@ -131,25 +162,32 @@ fn is_pair(row: &Row) -> bool {
 
 /// A thumb, a score or a demonstration, by the columns besides.
 fn labelled(row: &Row, prompt: Prompt, completion: String) -> Result<Parsed, Wrong> {
-    if completion.trim().is_empty() {
-        return Ok(Parsed::Dropped(EMPTY));
-    }
-    match row.get("label").or(row.get("kto_tag")) {
-        None => Ok(match score_of(row)? {
-            Some(score) => Parsed::Scored(ScoredExample {
+    let label = match (row.get("label"), row.get("kto_tag")) {
+        (Some(_), Some(_)) => return Err("has both a \"label\" and a \"kto_tag\"".into()),
+        (Some(label), None) => Some(label_of(label, "label")?),
+        (None, Some(label)) => Some(label_of(label, "kto_tag")?),
+        (None, None) => None,
+    };
+    let Some(desirable) = label else {
+        let score = score_of(row)?;
+        return Ok(if completion.trim().is_empty() {
+            Parsed::Dropped(EMPTY)
+        } else if let Some(score) = score {
+            Parsed::Scored(ScoredExample {
                 prompt,
                 completion,
                 score,
-            }),
-            None => Parsed::Sft(SftExample { prompt, completion }),
-        }),
-        Some(label) => Ok(Parsed::Binary(BinaryExample {
-            prompt,
-            completion,
-            desirable: label_of(label)?,
-            weight: row.get("weight").map_or(Ok(1.0), weight_of)?,
-        })),
-    }
+            })
+        } else {
+            Parsed::Sft(SftExample { prompt, completion })
+        });
+    };
+    Ok(Parsed::binary(
+        prompt,
+        completion,
+        desirable,
+        weight_of(row)?,
+    ))
 }
 
 fn preference(row: &Row) -> Result<Parsed, Wrong> {
@@ -168,7 +206,7 @@ fn preference(row: &Row) -> Result<Parsed, Wrong> {
     let (chosen, rejected) = (&row["chosen"], &row["rejected"]);
     let prompt = match (row.get("prompt"), row.get("conversations")) {
         (Some(prompt), _) => prompt_of(prompt)?,
-        (None, Some(conversation)) => Prompt::Messages(turns(row, conversation)?),
+        (None, Some(conversation)) => messages_of(conversation, "conversations")?.into(),
         (None, None) => {
             return match (chosen, rejected) {
                 (Value::String(chosen), Value::String(rejected)) => whole(
@@ -187,21 +225,17 @@ fn preference(row: &Row) -> Result<Parsed, Wrong> {
             };
         }
     };
-    match (&prompt, chosen, rejected) {
+    if let (Prompt::Text(asked), Value::Array(_), Value::Array(_)) = (&prompt, chosen, rejected) {
         // The conversation is on each side, and the prompt repeats a part of it.
-        (Prompt::Text(_), Value::Array(c), Value::Array(r)) if c.len() > 1 && r.len() > 1 => whole(
-            messages_of(chosen, "chosen")?,
-            messages_of(rejected, "rejected")?,
-        ),
-        (Prompt::Text(_), Value::Array(_) | Value::Object(_), _)
-        | (Prompt::Text(_), _, Value::Array(_) | Value::Object(_)) => {
-            Err("a \"prompt\" that is a text needs \"chosen\" and \"rejected\" as texts, or both as whole conversations".into())
+        let chosen = messages_of(chosen, "chosen")?;
+        let repeats = |message: &Message| message.content.trim() == asked.trim();
+        if !chosen.iter().any(repeats) {
+            return Ok(Parsed::Dropped(NOT_IN_CONVERSATION));
         }
-        _ => {
-            let chosen = completion_of(chosen, "chosen")?;
-            Ok(pair(prompt, chosen, completion_of(rejected, "rejected")?))
-        }
+        return whole(chosen, messages_of(rejected, "rejected")?);
     }
+    let chosen = Answer::of(chosen, "chosen")?;
+    answer::pair(&prompt, chosen, Answer::of(rejected, "rejected")?)
 }
 
 /// A pair of whole conversations, which must begin alike.
@@ -211,21 +245,14 @@ fn whole(chosen: Vec<Message>, rejected: Vec<Message>) -> Result<Parsed, Wrong> 
     if prompt != other {
         return Ok(Parsed::Dropped(PROMPTS_DIFFER));
     }
-    Ok(pair(Prompt::Messages(prompt), chosen, rejected))
+    Ok(Parsed::pair(Prompt::Messages(prompt), chosen, rejected))
 }
 
-/// What was said, after what `system` says.
-fn turns(row: &Row, conversation: &Value) -> Result<Vec<Message>, Wrong> {
-    let mut turns = system(row)?;
-    turns.extend(messages_of(conversation, "conversations")?);
-    Ok(turns)
-}
-
-fn system(row: &Row) -> Result<Vec<Message>, Wrong> {
+fn system(row: &Row) -> Result<Option<Message>, Wrong> {
     match row.get("system") {
-        None | Some(Value::Null) => Ok(Vec::new()),
-        Some(Value::String(text)) if text.is_empty() => Ok(Vec::new()),
-        Some(Value::String(text)) => Ok(vec![Message::new("system", text.as_str())]),
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.is_empty() => Ok(None),
+        Some(Value::String(text)) => Ok(Some(Message::new("system", text.as_str()))),
         Some(other) => Err(format!("\"system\" must be a text, got {}", shown(other))),
     }
 }
@@ -236,17 +263,6 @@ pub(super) fn text<'a>(row: &'a Row, column: &str) -> Result<&'a str, Wrong> {
     value
         .as_str()
         .ok_or_else(|| format!("\"{column}\" must be a text, got {}", shown(value)))
-}
-
-pub(super) fn pair(prompt: Prompt, chosen: String, rejected: String) -> Parsed {
-    if chosen.trim().is_empty() || rejected.trim().is_empty() {
-        return Parsed::Dropped(EMPTY);
-    }
-    Parsed::Preference(PreferenceExample {
-        prompt,
-        chosen,
-        rejected,
-    })
 }
 
 pub(super) fn wanted<'a>(row: &'a Row, column: &str) -> Result<&'a Value, Wrong> {
@@ -272,13 +288,13 @@ pub(super) fn found(row: &Row) -> String {
 }
 
 /// True, false, 1 or 0. Anything else may mean something else.
-pub(super) fn label_of(label: &Value) -> Result<bool, Wrong> {
+pub(super) fn label_of(label: &Value, column: &str) -> Result<bool, Wrong> {
     match label {
         Value::Bool(label) => Ok(*label),
         Value::Number(n) if n.as_i64() == Some(1) => Ok(true),
         Value::Number(n) if n.as_i64() == Some(0) => Ok(false),
         other => Err(format!(
-            "\"label\" must be true or false, got {}",
+            "\"{column}\" must be true or false, got {}",
             shown(other)
         )),
     }
@@ -295,7 +311,7 @@ fn score_of(row: &Row) -> Result<Option<f64>, Wrong> {
 }
 
 /// Weights are for thumbs; elsewhere they would be lost without a word.
-fn unweighted(row: &Row, what: &str) -> Result<(), Wrong> {
+pub(super) fn unweighted(row: &Row, what: &str) -> Result<(), Wrong> {
     match row.get("weight") {
         Some(weight) if weight.as_f64() != Some(1.0) => Err(format!(
             "\"weight\" is for rows with a label, {what} have none, got {}",
@@ -305,7 +321,11 @@ fn unweighted(row: &Row, what: &str) -> Result<(), Wrong> {
     }
 }
 
-fn weight_of(weight: &Value) -> Result<f64, Wrong> {
+/// 1 where there is none.
+pub(super) fn weight_of(row: &Row) -> Result<f64, Wrong> {
+    let Some(weight) = row.get("weight") else {
+        return Ok(1.0);
+    };
     match weight.as_f64() {
         Some(number) if number >= 0.0 && (number as f32).is_finite() => Ok(number),
         _ => Err(format!(
@@ -319,14 +339,5 @@ pub(super) fn prompt_of(value: &Value) -> Result<Prompt, Wrong> {
     match value {
         Value::String(text) => Ok(Prompt::Text(text.clone())),
         list => Ok(Prompt::Messages(messages_of(list, "prompt")?)),
-    }
-}
-
-/// A text, a message, or a list of messages of which the last is it.
-pub(super) fn completion_of(value: &Value, column: &str) -> Result<String, Wrong> {
-    match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Object(_) => Ok(split_last(vec![message_of(value, column)?], column)?.1),
-        list => Ok(split_last(messages_of(list, column)?, column)?.1),
     }
 }

@@ -4,7 +4,8 @@ use super::continuation::{Boundaries, Continued};
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::guard::{Guard, encode};
 use super::marked;
-use super::report::EncodeReport;
+use super::report::{EncodeReport, REFUSED};
+use super::tasks::{TASK, map_tasks};
 use super::token_ids::TokenIds;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
@@ -69,10 +70,7 @@ const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assis
 
 /// All of them.
 #[cfg(feature = "cache")]
-pub(super) const DROPPED: [&str; 4] = [NO_PROMPT, NO_COMPLETION, NO_ROOM, NOTHING_MARKED];
-
-/// Examples a task for one core: some milliseconds, long beside what handing it over costs.
-const TASK: usize = 64;
+pub(super) const DROPPED: [&str; 5] = [NO_PROMPT, NO_COMPLETION, NO_ROOM, NOTHING_MARKED, REFUSED];
 
 /// What does not change from row to row.
 struct Marks {
@@ -244,8 +242,12 @@ impl<'a> Encoder<'a> {
         let task = |examples: &[E]| {
             let mut report = EncodeReport::default();
             let mut kept = Vec::with_capacity(examples.len());
-            for example in examples {
+            for (place, example) in examples.iter().enumerate() {
+                let fine = report.refusal.is_none();
                 kept.extend(row(example, &marks, &mut report)?);
+                if let Some(refusal) = report.refusal.as_mut().filter(|_| fine) {
+                    refusal.0 = place;
+                }
             }
             report.kept = kept.len();
             Ok((kept, report))
@@ -255,10 +257,10 @@ impl<'a> Encoder<'a> {
             report: EncodeReport::default(),
         };
         // In order, so that examples, report and the first error are the same on any number of cores.
-        for done in map_tasks(examples, task) {
+        for (i, done) in map_tasks(examples, task).into_iter().enumerate() {
             let (kept, report) = done?;
             all.examples.extend(kept);
-            all.report.merge(report);
+            all.report.merge(report, i * TASK);
         }
         Ok(all)
     }
@@ -279,17 +281,25 @@ impl<'a> Encoder<'a> {
             return Ok(None);
         }
         let (prompt, mut marked) = marks.guard.prompt(prompt);
-        let text = self.prompt_text(&prompt)?;
+        let Some(text) = report.written(self.prompt_text(&prompt)) else {
+            return Ok(None);
+        };
         let continued = Continued::new(self.tokenizer, &marks.boundaries, &text)?;
         let mut rests = Vec::with_capacity(N);
+        let mut as_it_is = false;
         for completion in completions {
             let (completion, found) = marks.guard.text(completion);
             marked |= found;
-            let rest = self.completion_text(&prompt, &text, &completion)?;
-            rests.push(continued.by(&rest)?);
+            let Some(rest) = report.written(self.completion_text(&prompt, &text, &completion))
+            else {
+                return Ok(None);
+            };
+            as_it_is |= rest.is_none();
+            rests.push(continued.by(rest.as_deref().unwrap_or(&completion))?);
         }
         let alone = continued.into_prompt();
         report.special_tokens_in_text += usize::from(marked);
+        report.answers_as_they_are += usize::from(as_it_is);
         let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
         if prompt.is_empty() {
             report.drop(NO_PROMPT);
@@ -338,7 +348,10 @@ impl<'a> Encoder<'a> {
         let mut messages = before.to_vec();
         messages.push(Message::new("assistant", completion));
         let (messages, found) = marks.guard.messages(&messages);
-        let ids = marked::encode(self.tokenizer, self.template, &messages)?;
+        let Some(text) = report.written(self.template.render_marked(&messages)) else {
+            return Ok(None);
+        };
+        let ids = marked::encode(self.tokenizer, text)?;
         report.special_tokens_in_text += usize::from(found);
         let (ids, mut scored): (Vec<u32>, Vec<bool>) = ids.into_iter().unzip();
         let length = ids.len();
@@ -383,22 +396,22 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as the template writes it.
+    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as the template writes it. `None` where it writes past
+    /// answers in another way than it begins the one to come; then the completion follows as it is.
     fn completion_text(
         &self,
         prompt: &Prompt,
         text: &str,
         completion: &str,
-    ) -> Result<String, Error> {
+    ) -> Result<Option<String>, Error> {
         let Prompt::Messages(messages) = prompt else {
-            return Ok(completion.to_string());
+            return Ok(Some(completion.to_string()));
         };
         let mut messages = messages.clone();
         messages.push(Message::new("assistant", completion));
         let whole = self.template.render(&messages, false)?;
-        // Some templates write past turns differently from the one to come; then the completion follows as it is.
         let rest = whole.strip_prefix(text).map(str::trim_end);
-        Ok(rest.unwrap_or(completion).to_string())
+        Ok(rest.map(str::to_string))
     }
 
     fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
@@ -423,22 +436,6 @@ impl<'a> Encoder<'a> {
         let tail = ids[ids.len() - keep..].iter().copied();
         (bos.into_iter().chain(tail).collect(), true)
     }
-}
-
-/// Every task's result, in order, computed on all cores.
-#[cfg(feature = "rayon")]
-fn map_tasks<E: Sync, R: Send>(examples: &[E], task: impl Fn(&[E]) -> R + Sync) -> Vec<R> {
-    use rayon::prelude::*;
-    examples.par_chunks(TASK).map(&task).collect()
-}
-
-/// Every task's result, in order.
-#[cfg(not(feature = "rayon"))]
-fn map_tasks<'e, E, R>(
-    examples: &'e [E],
-    task: impl Fn(&[E]) -> R + 'e,
-) -> impl Iterator<Item = R> + 'e {
-    examples.chunks(TASK).map(task)
 }
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ pub(super) trait Example {
     fn score(&self) -> Option<f64> {
         None
     }
+
+    fn weight(&self) -> Option<f64> {
+        None
+    }
 }
 
 impl Example for SftExample {
@@ -66,6 +70,10 @@ impl Example for BinaryExample {
 
     fn thumb(&self) -> Option<bool> {
         Some(self.desirable)
+    }
+
+    fn weight(&self) -> Option<f64> {
+        Some(self.weight)
     }
 }
 

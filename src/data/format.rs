@@ -90,7 +90,30 @@ pub(super) enum Parsed {
     LeftOut(&'static str),
 }
 
+/// Why some rows are of no use.
+pub(super) const EMPTY: &str = "completion is empty";
+const SAME: &str = "chosen and rejected are the same";
+
 impl Parsed {
+    /// A thumb, if there is a completion.
+    pub(super) fn binary(prompt: Prompt, completion: String, desirable: bool, weight: f64) -> Self {
+        if completion.trim().is_empty() {
+            return Self::Dropped(EMPTY);
+        }
+        Self::Binary(BinaryExample::new(prompt, completion, desirable).with_weight(weight))
+    }
+
+    /// A pair, if there are two completions.
+    pub(super) fn pair(prompt: Prompt, chosen: String, rejected: String) -> Self {
+        if chosen.trim().is_empty() || rejected.trim().is_empty() {
+            return Self::Dropped(EMPTY);
+        }
+        if chosen == rejected {
+            return Self::Dropped(SAME);
+        }
+        Self::Preference(PreferenceExample::new(prompt, chosen, rejected))
+    }
+
     /// What was asked, where one thing was.
     pub(super) fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         match self {
@@ -128,7 +151,9 @@ impl Format {
                 Self::UltraFeedback
             } else if has(&["output_A", "output_B"]) || has(&["prompt", "output", "label"]) {
                 Self::Halos
-            } else if has(&["instruction", "output"]) && !has(&["completion"]) {
+            } else if (has(&["instruction", "output"]) && !has(&["completion"]))
+                || (has(&["instruction", "chosen", "rejected"]) && !has(&["prompt"]))
+            {
                 Self::Alpaca
             } else if has(&["conversations"]) && !has(&["prompt"]) {
                 Self::ShareGpt
@@ -160,6 +185,9 @@ impl Format {
             return Err(format!(
                 "is not of the format {wanted}: its columns are those of {format}: {found}"
             ));
+        }
+        if matches!(format, Self::Oasst | Self::Shp | Self::UltraFeedback) {
+            columns::unweighted(row, "rows without a label")?;
         }
         let parsed = match format {
             Self::Columns | Self::AnthropicHh => vec![columns::parse(row)?],

@@ -2,24 +2,22 @@
 
 use super::guard::encode_with_offsets;
 use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Tokenizer};
+use crate::model::{Marked, Tokenizer};
 use std::ops::Range;
 
 /// The ids of a conversation, and which of them are scored: those of which a part is within a mark, as transformers 5.24 has it.
 pub(super) fn encode(
     tokenizer: &dyn Tokenizer,
-    template: &dyn ChatTemplate,
-    messages: &[Message],
+    marked: Option<Marked>,
 ) -> Result<Vec<(u32, bool)>, Error> {
     let refused = |message: &str| Error::Tokenize {
         message: message.into(),
     };
-    let marked = template.render_marked(messages)?.ok_or_else(|| {
+    let (text, said) = marked.ok_or_else(|| {
         refused(
             "the chat template does not mark what the assistant says: it has no {% generation %}",
         )
     })?;
-    let (text, said) = marked;
     let ids = encode_with_offsets(tokenizer, &text)?.ok_or_else(|| {
         refused("the tokenizer does not say where its tokens are in a text: it has no `encode_with_offsets`")
     })?;

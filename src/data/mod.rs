@@ -20,6 +20,7 @@
 //! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those, in the order of a [`Sampler`]. Between them, with feature `cache`,
 //! `TokenCache` keeps token ids in memory-mapped files, so that a data set is tokenized once and may be larger than memory.
 
+mod answer;
 mod batch;
 mod batcher;
 #[cfg(feature = "cache")]
@@ -47,6 +48,7 @@ mod rows;
 mod sampler;
 mod score;
 mod shp;
+mod tasks;
 mod token_ids;
 mod tokenized;
 mod transcript;

@@ -1,8 +1,7 @@
 //! OpenAssistant: trees of messages, answers ranked by people (rank 0 is the best).
 
-use super::columns::EMPTY;
 use super::example::Prompt;
-use super::format::{Parsed, Wrong};
+use super::format::{EMPTY, Parsed, Wrong};
 use super::ranked::Ranked;
 use super::rows::{Row, shown};
 use crate::model::Message;

@@ -228,6 +228,9 @@ impl Reader {
                 Some(example) => out.unit(vec![example]),
                 None => out.dropped(UNRANKED),
             },
+            Parsed::Binary(example) if example.desirable && example.weight != 1.0 => {
+                out.wrong("has a \"weight\", which demonstrations have not")
+            }
             Parsed::Binary(example) => match example.into_sft() {
                 Some(example) => out.unit(vec![example]),
                 None => {
@@ -281,18 +284,23 @@ impl Reader {
             })?;
         }
         self.heard(&report)?;
-        self.cap(&mut units, &mut report);
-        let mut examples: Vec<T> = units.into_iter().flatten().collect();
-        let census = Census::of(&examples);
+        let census = Census::of(units.iter().flatten());
         census.write(&mut report);
         if !self.duplicates {
             let mut place = 0..;
-            examples.retain(|_| place.next().is_none_or(|i| !census.again.contains(&i)));
+            let mut first = |_: &T| place.next().is_none_or(|i| !census.again.contains(&i));
+            units.iter_mut().for_each(|unit| unit.retain(&mut first));
+            units.retain(|unit| !unit.is_empty());
             report.leave_out("duplicate", census.again.len());
         }
+        self.cap(&mut units, &mut report);
+        let examples: Vec<T> = units.into_iter().flatten().collect();
         report.count(&examples);
-        if examples.is_empty() && report.rows > 0 {
-            let message = format!("{}: no row is of use: {report}", path.display());
+        if examples.is_empty() {
+            let message = match report.rows {
+                0 => format!("{}: there is no row", path.display()),
+                _ => format!("{}: no row is of use: {report}", path.display()),
+            };
             return Err(Error::Dataset { message });
         }
         Ok(Loaded { examples, report })

@@ -2,6 +2,7 @@
 
 use super::example::Example;
 use super::format::Format;
+use crate::error::Error;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +27,7 @@ pub struct ReadReport {
     pub dropped: BTreeMap<&'static str, usize>,
     /// Rows, or answers in them, that were not asked for, by reason.
     pub left_out: BTreeMap<&'static str, usize>,
-    /// Examples that were there before, word for word; kept unless asked otherwise.
+    /// Examples that were there before, word for word, with the same thumb, score and weight; kept unless asked otherwise.
     pub duplicated: usize,
     /// Examples that were there before with the other thumb.
     pub contradicted: usize,
@@ -142,7 +143,15 @@ impl fmt::Display for ReadReport {
         Ok(())
     }
 }
+
+pub(super) const REFUSED: &str = "the chat template refuses it";
+const SPECIAL_TOKENS: &str = "with texts of special tokens, which stay text";
+const AS_THEY_ARE: &str =
+    "follow the prompt as they are, the template writes past answers in another way";
+
 /// What became of examples on their way to token ids.
+///
+/// As text it is one line; [`table`](Self::table) is for people, and it serialises.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EncodeReport {
     /// Examples kept.
@@ -155,15 +164,77 @@ pub struct EncodeReport {
     pub truncated_completions: usize,
     /// Examples in which someone spelled a special token; it stayed text.
     pub special_tokens_in_text: usize,
-    #[serde(skip)]
+    /// Examples whose completion follows the prompt as it is, since the template writes past answers in another way than it begins one.
+    pub answers_as_they_are: usize,
+    /// The first example that the chat template refused: its place among the examples, from 0, and why.
+    pub refusal: Option<(usize, String)>,
+    /// As text their shortest, median and longest.
+    #[serde(rename = "prompt_tokens", serialize_with = "as_spread")]
     prompts: Vec<usize>,
-    #[serde(skip)]
+    #[serde(rename = "completion_tokens", serialize_with = "as_spread")]
     completions: Vec<usize>,
 }
 
+fn as_spread<S: Serializer>(lengths: &[usize], to: S) -> Result<S::Ok, S::Error> {
+    spread(lengths).serialize(to)
+}
+
 impl EncodeReport {
+    /// One line an item, as [`ReadReport::table`].
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 8);
+    /// let rows = [SftExample::new("ab", "c"), SftExample::new("ab", " ")];
+    /// let table = encoder.encode_sft(&rows)?.report.table();
+    /// assert_eq!(table.lines().last(), Some("dropped                1  completion is empty"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn table(&self) -> String {
+        let lengths = |lengths: Option<[usize; 3]>| {
+            let [low, middle, high] = lengths.unwrap_or_default();
+            format!("{low} to {high} tokens, median {middle}")
+        };
+        let mut lines = vec![
+            ("tokenized", self.kept, String::new()),
+            (
+                "prompts",
+                self.prompts.len(),
+                lengths(self.prompt_lengths()),
+            ),
+            (
+                "completions",
+                self.completions.len(),
+                lengths(self.completion_lengths()),
+            ),
+        ];
+        let notes = [
+            ("prompts", self.truncated_prompts, "cut at their beginning"),
+            ("examples", self.truncated_completions, "cut at their end"),
+            ("examples", self.special_tokens_in_text, SPECIAL_TOKENS),
+            ("examples", self.answers_as_they_are, AS_THEY_ARE),
+        ];
+        let notes = notes.into_iter().filter(|(_, count, _)| *count > 0);
+        lines.extend(notes.map(|(name, count, note)| (name, count, note.to_string())));
+        let dropped = self.dropped.iter();
+        lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
+        if let Some((place, why)) = &self.refusal {
+            lines.push(("first refused", *place, why.clone()));
+        }
+        table(&lines)
+    }
+
     pub(super) fn drop(&mut self, reason: &'static str) {
         *self.dropped.entry(reason).or_default() += 1;
+    }
+
+    /// What the chat template wrote; `None` and a count where it refused.
+    pub(super) fn written<T>(&mut self, written: Result<T, Error>) -> Option<T> {
+        let refused = |error: &Error| {
+            self.drop(REFUSED);
+            self.refusal.get_or_insert_with(|| (0, error.to_string()));
+        };
+        written.inspect_err(refused).ok()
     }
 
     pub(super) fn count(&mut self, prompt: usize, completions: &[usize], cut: bool, short: bool) {
@@ -173,8 +244,8 @@ impl EncodeReport {
         self.completions.extend(completions);
     }
 
-    /// What became of both parts.
-    pub(super) fn merge(&mut self, part: Self) {
+    /// What became of both parts, the other one being behind so many examples.
+    pub(super) fn merge(&mut self, part: Self, behind: usize) {
         self.kept += part.kept;
         for (reason, count) in part.dropped {
             *self.dropped.entry(reason).or_default() += count;
@@ -182,6 +253,9 @@ impl EncodeReport {
         self.truncated_prompts += part.truncated_prompts;
         self.truncated_completions += part.truncated_completions;
         self.special_tokens_in_text += part.special_tokens_in_text;
+        self.answers_as_they_are += part.answers_as_they_are;
+        let later = part.refusal.map(|(place, why)| (behind + place, why));
+        self.refusal = self.refusal.take().or(later);
         self.prompts.extend(part.prompts);
         self.completions.extend(part.completions);
     }
@@ -213,10 +287,16 @@ impl fmt::Display for EncodeReport {
             write!(f, "; cut {p} prompts and {c} completions")?;
         }
         if self.special_tokens_in_text > 0 {
-            let n = self.special_tokens_in_text;
-            write!(f, "; {n} with texts of special tokens, which stay text")?;
+            write!(f, "; {} {SPECIAL_TOKENS}", self.special_tokens_in_text)?;
         }
-        dropped(f, "dropped", &self.dropped)
+        if self.answers_as_they_are > 0 {
+            write!(f, "; {} {AS_THEY_ARE}", self.answers_as_they_are)?;
+        }
+        dropped(f, "dropped", &self.dropped)?;
+        match &self.refusal {
+            Some((place, why)) => write!(f, " (first example {place}: {why})"),
+            None => Ok(()),
+        }
     }
 }
 

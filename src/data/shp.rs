@@ -1,7 +1,7 @@
 //! Stanford Human Preferences: two answers to a post and how many votes each has.
 
-use super::columns::{EMPTY, NO_PROMPT, text};
-use super::example::{PreferenceExample, Prompt};
+use super::columns::{NO_PROMPT, text};
+use super::example::Prompt;
 use super::format::{Parsed, Wrong};
 use super::rows::{Row, shown};
 use crate::model::Message;
@@ -47,13 +47,8 @@ pub(super) fn parse(row: &Row, least: f64) -> Result<Parsed, Wrong> {
     if history.trim().is_empty() {
         return Ok(Parsed::Dropped(NO_PROMPT));
     }
-    if chosen.trim().is_empty() || rejected.trim().is_empty() {
-        return Ok(Parsed::Dropped(EMPTY));
-    }
     let prompt = Prompt::Messages(vec![Message::new("user", history)]);
-    Ok(Parsed::Preference(PreferenceExample::new(
-        prompt, chosen, rejected,
-    )))
+    Ok(Parsed::pair(prompt, chosen.into(), rejected.into()))
 }
 
 fn score(row: &Row, column: &str) -> Result<Option<f64>, Wrong> {

@@ -2,9 +2,9 @@
 //!
 //! The binarised form has `chosen` and `rejected` and is read by its columns.
 
-use super::columns::{self, EMPTY, NO_PROMPT};
+use super::columns::{self, NO_PROMPT};
 use super::example::Prompt;
-use super::format::{Parsed, Wrong};
+use super::format::{EMPTY, Parsed, Wrong};
 use super::ranked::Ranked;
 use super::rows::{Row, shown};
 use crate::model::Message;

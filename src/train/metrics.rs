@@ -129,7 +129,7 @@ impl LossOutput for SftOutput {
 /// | `loss` | mean over examples, or tokens for SFT |
 /// | `kl` | the reference point z0 |
 /// | `kl/raw`, `kl/std_err`, `kl/count` | mean log-ratio of the mismatched pairs before the clamp, its standard error, and how many they are |
-/// | `kl/matched_fraction` | share of the mismatched pairs that are a prompt with its own completion; 0, or z0 is wrong |
+/// | `kl/matched_fraction` | share of the mismatched pairs with a completion of their own prompt; 0, or z0 is wrong |
 /// | `kl/clamped` | how often the clamp at 0 acted |
 /// | `rewards/chosen`, `rewards/rejected` | mean reward of desirable (chosen) and undesirable (rejected) completions |
 /// | `rewards/margins` | their difference, where both classes are there |

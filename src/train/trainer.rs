@@ -349,10 +349,10 @@ impl Drop for Lowered<'_> {
     }
 }
 
-/// From the seed and the step alone, so that a resumed run needs no state.
+/// From the seed and the step alone, so that a resumed run needs no state. The sampler's streams are below these.
 fn step_rng(seed: u64, step: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(step);
+    rng.set_stream(1 << 63 | step);
     rng
 }
 

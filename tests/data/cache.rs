@@ -197,10 +197,61 @@ fn whatever_changes_ids_or_examples_is_part_of_the_key() {
             assert_eq!(got.examples, encoder.encode_binary(&rows).unwrap().examples);
         }
     }
+    // Sources count each by itself.
+    let source = |ratio: f64, second: f64| {
+        let reader = |ratio| Reader::new().with_score_ratio(ratio);
+        let key = CacheKey::default().with_source(&reader(ratio), data.path().join("one.jsonl"));
+        key.unwrap()
+            .with_source(&reader(second), data.path().join("two.jsonl"))
+            .unwrap()
+    };
+    file("one.jsonl", "1");
+    file("two.jsonl", "2");
+    let keys = [
+        source(1.0, 1.0),
+        source(2.0, 1.0),
+        source(1.0, 2.0),
+        source(1.0, 1.0).with("reader", 1),
+    ];
+    for (i, key) in keys.iter().enumerate() {
+        assert!(cached(folder.path(), &base, key, &rows).built, "source {i}");
+    }
     // The kind counts, the name of a file does not.
     let demonstration = [SftExample::new("q", "ab")];
     assert!(cached(folder.path(), &base, &one, &demonstration).built);
     assert!(!cached(folder.path(), &base, &file("elsewhere", "1"), &rows).built);
+}
+
+#[test]
+fn data_that_changed_while_it_was_read_is_not_cached() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feedback.jsonl");
+    let write = |text: &str| fs::write(&path, text).unwrap();
+    write("old");
+    let key = CacheKey::default().with_file(&path).unwrap();
+    write("new");
+    let cache = TokenCache::new(folder.path().join("cache")).silent();
+    let rows = || Ok(thumbs(5).into_iter().map(Ok));
+    let error = cache.open_or_build(&encoder(), &key, rows).unwrap_err();
+    assert!(
+        error.to_string().contains("changed while it was read"),
+        "{error}"
+    );
+    write("old");
+    assert!(cache.open_or_build(&encoder(), &key, rows).unwrap().built);
+    assert!(!cache.open_or_build(&encoder(), &key, rows).unwrap().built);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_can_be_read_only_once_makes_no_key() {
+    for path in ["/dev/null", "/tmp"] {
+        let error = CacheKey::default().with_file(path).unwrap_err().to_string();
+        assert!(
+            error.contains("is not a file that can be read twice"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -454,13 +505,14 @@ fn any_number_of_cores_gives_the_same() {
             );
             let refuses = refuses.unwrap();
             let encoder = Encoder::new(&ByteTokenizer, &refuses, 24);
-            let error = encoder.encode_preferences(&bad).unwrap_err().to_string();
-            (encoded.examples, encoded.report, error)
+            let refusal = encoder.encode_preferences(&bad).unwrap().report.refusal;
+            (encoded.examples, encoded.report, refusal.unwrap())
         })
     };
-    let (examples, report, error) = on(1);
-    assert!(error.contains("refuse 901"), "the first: {error}");
-    assert_eq!(on(5), (examples.clone(), report, error));
+    let (examples, report, (place, why)) = on(1);
+    assert!(why.contains("refuse 901"), "the first: {why}");
+    assert_eq!(place, 901);
+    assert_eq!(on(5), (examples.clone(), report, (place, why)));
     let one_by_one = rows.iter().flat_map(|row| {
         let row = std::slice::from_ref(row);
         encoder().encode_binary(row).unwrap().examples

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "cache", feature = "tokenizers"))]
 mod cache;
+mod context;
 mod formats;
 mod fuzz;
 #[cfg(feature = "hub")]

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 /// What the examples of a [`TokenCache`](super::TokenCache) are made of: the contents of files, and whatever else decides which examples there are.
 ///
 /// Tokenizer, chat template and limits need not be named: the cache asks the encoder.
+///
+/// Make the key before the files are read: a cache that is built of files that have changed since then is an error, and not kept.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -24,36 +26,65 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 /// assert_ne!(strict, CacheKey::default().with_source(&Reader::new(), &path)?);
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct CacheKey {
     parts: BTreeMap<String, String>,
-    files: usize,
+    /// By the name of their part.
+    files: Vec<(String, PathBuf)>,
+    sources: usize,
 }
+
+impl PartialEq for CacheKey {
+    /// Where files are does not count.
+    fn eq(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+}
+
+impl Eq for CacheKey {}
 
 impl CacheKey {
     /// With the content of a file; its name and place do not count.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read.
+    /// Where it cannot be read, or only once, as a pipe.
     pub fn with_file(mut self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        self.files += 1;
-        let name = format!("file {}", self.files);
-        let content = file_hash(path.as_ref())?;
-        self.parts.insert(name, content);
+        let name = format!("file {}", self.files.len() + 1);
+        self.add(name, path.as_ref())?;
         Ok(self)
     }
 
-    /// With all files that `reader` would read at `path`, and the reader's settings.
+    /// With all files that `reader` would read at `path`, and the reader's settings. Each call is another source.
     ///
     /// # Errors
     ///
-    /// Where there are none, or one cannot be read.
+    /// Where there are none, or one cannot be read, or only once.
     pub fn with_source(mut self, reader: &Reader, path: impl AsRef<Path>) -> Result<Self, Error> {
-        for file in files(path.as_ref())? {
-            self = self.with_file(file)?;
+        self.sources += 1;
+        let source = format!("source {}", self.sources);
+        for (i, file) in files(path.as_ref())?.into_iter().enumerate() {
+            self.add(format!("{source} file {}", i + 1), &file)?;
         }
-        Ok(self.with("reader", format!("{reader:?}")))
+        self.parts
+            .insert(format!("{source} reader"), format!("{reader:?}"));
+        Ok(self)
+    }
+
+    fn add(&mut self, name: String, path: &Path) -> Result<(), Error> {
+        self.parts.insert(name.clone(), file_hash(path)?);
+        self.files.push((name, path.into()));
+        Ok(())
+    }
+
+    /// Refuses files that are no longer what they were when the key was made.
+    pub(super) fn verify(&self) -> Result<(), Error> {
+        self.files.iter().try_for_each(|(name, path)| {
+            if self.parts.get(name) == Some(&file_hash(path)?) {
+                return Ok(());
+            }
+            Err(unusable(path, "changed while it was read"))
+        })
     }
 
     /// With a setting. The last value of a name counts.
@@ -111,7 +142,21 @@ pub(super) fn hex(hash: u128) -> String {
     format!("{hash:032x}")
 }
 
+fn unusable(path: &Path, message: &str) -> Error {
+    Error::Dataset {
+        message: format!(
+            "{}: {message}, so nothing can be cached of it",
+            path.display()
+        ),
+    }
+}
+
 fn file_hash(path: &Path) -> Result<String, Error> {
+    // Before it is opened: a pipe would wait for who writes.
+    let meta = std::fs::metadata(path).map_err(Error::io("read", path))?;
+    if !meta.is_file() {
+        return Err(unusable(path, "is not a file that can be read twice"));
+    }
     let mut file = File::open(path).map_err(Error::io("read", path))?;
     let mut hasher = Xxh3Default::new();
     let mut buffer = vec![0; 1 << 20];

@@ -15,6 +15,7 @@ pub(super) const INDEX: &str = "index.bin";
 
 /// What is known about a cache.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Meta {
     /// What it was made of; a folder's name is only a hash of it.
     pub(super) key: Parts,
@@ -29,6 +30,7 @@ pub(super) struct Meta {
 
 /// What has to be in a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Content {
     pub(super) bytes: u64,
     pub(super) xxh3: String,
@@ -36,15 +38,19 @@ pub(super) struct Content {
 
 /// The numbers of an [`EncodeReport`] that the index does not tell.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Report {
     dropped: BTreeMap<String, usize>,
     truncated_prompts: usize,
     truncated_completions: usize,
     special_tokens_in_text: usize,
+    answers_as_they_are: usize,
+    refusal: Option<(usize, String)>,
 }
 
 /// A [`Meta`] and its checksum: without, a flipped digit would be a number like any other.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Checked {
     meta: Meta,
     xxh3: String,
@@ -58,6 +64,8 @@ impl From<&EncodeReport> for Report {
             truncated_prompts: report.truncated_prompts,
             truncated_completions: report.truncated_completions,
             special_tokens_in_text: report.special_tokens_in_text,
+            answers_as_they_are: report.answers_as_they_are,
+            refusal: report.refusal.clone(),
         }
     }
 }
@@ -72,6 +80,8 @@ impl Report {
         report.truncated_prompts = self.truncated_prompts;
         report.truncated_completions = self.truncated_completions;
         report.special_tokens_in_text = self.special_tokens_in_text;
+        report.answers_as_they_are = self.answers_as_they_are;
+        report.refusal = self.refusal.clone();
         report
     }
 }

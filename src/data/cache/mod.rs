@@ -106,7 +106,7 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read or written, where the tokenizer or the template has no definition (see
+    /// Where the folder cannot be read or written, where a file of the key has changed, where the tokenizer or the template has no definition (see
     /// [`Tokenizer::definition`](crate::model::Tokenizer::definition)), and what `examples` or the encoder say.
     pub fn open_or_build<E, I>(
         &self,
@@ -118,6 +118,7 @@ impl TokenCache {
         E: Encode<Tokenized: CacheRow>,
         I: IntoIterator<Item = Result<E, Error>>,
     {
+        let sources = key;
         let key = key.complete(encoder, E::Tokenized::KIND, FORMAT)?;
         let name = key::name(&key);
         let folder = self.folder.join(&name);
@@ -152,7 +153,8 @@ impl TokenCache {
         let partial = self.folder.join(format!("{name}.partial"));
         remove(&partial)?;
         fs::create_dir(&partial).map_err(Error::io("create", &partial))?;
-        if let Err(error) = self.build(&partial, key.clone(), encoder, examples) {
+        let built = self.build(&partial, key.clone(), encoder, examples);
+        if let Err(error) = built.and_then(|()| sources.verify()) {
             // The first error is the one to tell.
             let _ = remove(&partial);
             return Err(error);
@@ -194,7 +196,7 @@ impl TokenCache {
             }
             let encoded = E::encode(&chunk, encoder).map_err(|error| behind(done, error))?;
             writer.append(&encoded.examples)?;
-            report.merge(encoded.report);
+            report.merge(encoded.report, done);
             done += chunk.len();
             display.advance(chunk.len());
         }

@@ -3,6 +3,7 @@
 use super::layers::Maker;
 use super::{Llama, LlamaConfig};
 use crate::error::Error;
+use crate::model::Tokenizer;
 use burn::module::{Initializer, Module, Param};
 use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
@@ -25,6 +26,43 @@ const COMPANIONS: [&str; 7] = [
 ];
 
 impl Llama {
+    /// Refuses a tokenizer that has ids which this model does not, padding apart: what it writes would be read out of bounds.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let device = burn::tensor::Device::flex();
+    /// let model = |vocab_size| LlamaConfig::new(vocab_size, 16, 1, 2).init(42, &device);
+    /// assert!(model(258).check_tokenizer(&ByteTokenizer).is_ok());
+    /// let error = model(256).check_tokenizer(&ByteTokenizer).unwrap_err().to_string();
+    /// assert!(error.ends_with("the tokenizer has 258 ids, the model 256"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As said.
+    pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
+        let known = self.config().vocab_size;
+        let ids = tokenizer.vocab_size();
+        let has = |id: u32| (id as usize) < known;
+        if let Some(id) = tokenizer
+            .bos()
+            .into_iter()
+            .chain([tokenizer.eos()])
+            .find(|id| !has(*id))
+        {
+            let message =
+                format!("a sequence begins or ends with id {id}, and the model has {known}");
+            return Err(Error::Tokenize { message });
+        }
+        // Many a tokenizer got a token to pad with after its model was trained.
+        let spare = usize::from(!has(tokenizer.pad()));
+        if ids > known + spare {
+            let message = format!("the tokenizer has {ids} ids, the model {known}");
+            return Err(Error::Tokenize { message });
+        }
+        Ok(())
+    }
+
     /// Reads a folder. Weights of any float type become f32.
     ///
     /// On an autodiff device the parameters are ready to train.

@@ -40,11 +40,13 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         batch.completions.num_tokens()
     }
 
-    /// `kl/matched_fraction`, which should be 0: of the mismatched pairs, how many are a prompt with its own completion.
+    /// `kl/matched_fraction`, which must be 0: of the mismatched pairs, how many have a completion of their own prompt.
     fn facts(&self, batch: &BinaryBatch) -> Vec<(&'static str, f64, f64)> {
         let [pairs, _] = batch.mismatched.dims();
-        let matched = batch.matched_pairs();
-        vec![("kl/matched_fraction", matched as f64, pairs as f64)]
+        let matched = batch.matched_pairs.into_iter();
+        matched
+            .map(|matched| ("kl/matched_fraction", matched as f64, pairs as f64))
+            .collect()
     }
 
     fn identity(&self) -> String {
