@@ -6,7 +6,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 
-/// A thumb, a score and a weight.
+/// A verdict, a score and a weight.
 type Said = (Option<bool>, [Option<u64>; 2]);
 
 /// Who said what again, by 64-bit hashes: of a million examples two different ones fall together once in thirty million times.
@@ -29,13 +29,13 @@ impl Census {
             prompts.insert(hasher.finish());
             example.answers().hash(&mut hasher);
             let numbers = [example.score(), example.weight()];
-            let this = (example.thumb(), numbers.map(|n| n.map(f64::to_bits)));
+            let this = (example.verdict(), numbers.map(|n| n.map(f64::to_bits)));
             let before = said.entry(hasher.finish()).or_default();
             if before.contains(&this) {
                 again.insert(i);
                 continue;
             }
-            contradicted += usize::from(before.iter().any(|(thumb, _)| *thumb != this.0));
+            contradicted += usize::from(before.iter().any(|(verdict, _)| *verdict != this.0));
             before.push(this);
         }
         Self {

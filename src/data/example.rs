@@ -40,6 +40,11 @@ pub(super) trait Example {
         None
     }
 
+    /// What another may say otherwise of the same answers.
+    fn verdict(&self) -> Option<bool> {
+        self.thumb()
+    }
+
     fn score(&self) -> Option<f64> {
         None
     }
@@ -82,8 +87,14 @@ impl Example for PreferenceExample {
         &self.prompt
     }
 
+    /// In an order of their own, so that a pair and its contrary are about the same.
     fn answers(&self) -> [&str; 2] {
-        [&self.chosen, &self.rejected]
+        let (a, b) = (self.chosen.as_str(), self.rejected.as_str());
+        if a < b { [a, b] } else { [b, a] }
+    }
+
+    fn verdict(&self) -> Option<bool> {
+        Some(self.chosen < self.rejected)
     }
 }
 

@@ -14,7 +14,7 @@
 //!
 //! A row with a `label` may have a `weight`. [`ScoreLabels`] makes thumbs of scores.
 //!
-//! Wherever a text may stand, a list of messages may stand too. What a row has besides is ignored. A row that is wrong is an error with its line; a row that
+//! Wherever a text may stand, a list of messages may stand too. Columns besides are not read, and named in the report. A row that is wrong is an error with its line; a row that
 //! is of no use is dropped and counted in the [`ReadReport`], or an error too if the reader is [strict](Reader::with_strict).
 //!
 //! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those, in the order of a [`Sampler`]. Between them, with feature `cache`,
@@ -42,6 +42,7 @@ mod messages;
 mod mismatch;
 mod oasst;
 mod ranked;
+mod read;
 mod reader;
 mod report;
 mod rows;
@@ -64,7 +65,8 @@ pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 pub use format::Format;
 pub use hold_out::hold_out;
 pub use ranked::RankedPairs;
-pub use reader::{Loaded, Reader, read_binary, read_preferences, read_scored, read_sft};
+pub use read::{read_binary, read_preferences, read_scored, read_sft};
+pub use reader::{Loaded, Reader};
 pub use report::{EncodeReport, ReadReport};
 pub use sampler::{
     Mixing, RowInfo, SampleCounts, Sampler, SamplerConfig, SamplerReport, SourceConfig, epoch_order,

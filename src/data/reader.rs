@@ -166,7 +166,7 @@ impl Reader {
             Parsed::Scored(_) => out.wrong(
                 "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
             ),
-            _ => out.wrong("\"label\" is missing: thumbs need one, true or false"),
+            _ => out.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
         })
     }
 
@@ -185,7 +185,12 @@ impl Reader {
                 }
                 pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
             }
-            _ => out.wrong("pairs need \"chosen\" and \"rejected\""),
+            Parsed::Binary(_) => out.wrong(
+                "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
+            ),
+            _ => out.wrong(
+                "is a demonstration (sft), where a pair is needed: \"chosen\" and \"rejected\"",
+            ),
         })
     }
 
@@ -205,8 +210,9 @@ impl Reader {
                 scored.into_iter().try_for_each(|one| out.unit(vec![one]))
             }
             Parsed::Binary(_) => {
-                out.wrong("has a \"label\", so it needs no threshold: it is for read_binary")
+                out.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
             }
+            Parsed::Preference(_) => out.wrong("is a pair, so it needs no threshold"),
             _ => out.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
         })
     }
@@ -267,6 +273,7 @@ impl Reader {
                 let parsed = Format::parse(self.format, &row, &self.choices);
                 let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
                 *report.formats.entry(format).or_default() += 1;
+                report.look_for_unread(format, &row);
                 let mut out = Row {
                     place: (&file, line),
                     strict: self.strict,
@@ -414,40 +421,4 @@ impl<T> Row<'_, T> {
     fn wrong(&self, message: &str) -> Result<(), Error> {
         Err(wrong(self.place.0, self.place.1, message))
     }
-}
-
-/// [`Reader::binary`] of a [`Reader::new`].
-///
-/// # Errors
-///
-/// As there.
-pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
-    Reader::new().binary(path)
-}
-
-/// [`Reader::preferences`] of a [`Reader::new`].
-///
-/// # Errors
-///
-/// As there.
-pub fn read_preferences(path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
-    Reader::new().preferences(path)
-}
-
-/// [`Reader::scored`] of a [`Reader::new`].
-///
-/// # Errors
-///
-/// As there.
-pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
-    Reader::new().scored(path)
-}
-
-/// [`Reader::sft`] of a [`Reader::new`].
-///
-/// # Errors
-///
-/// As there.
-pub fn read_sft(path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
-    Reader::new().sft(path)
 }

@@ -2,6 +2,7 @@
 
 use super::example::Example;
 use super::format::Format;
+use super::rows::Row;
 use crate::error::Error;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ pub struct ReadReport {
     pub left_out: BTreeMap<&'static str, usize>,
     /// Examples that were there before, word for word, with the same thumb, score and weight; kept unless asked otherwise.
     pub duplicated: usize,
-    /// Examples that were there before with the other thumb.
+    /// Examples that were there before with the other thumb, or pairs with their sides swapped.
     pub contradicted: usize,
     /// Thumbs up, where the examples have thumbs.
     pub desirable: usize,
@@ -37,6 +38,38 @@ pub struct ReadReport {
     pub undesirable: usize,
     /// Lowest and highest score, where the examples have scores.
     pub scores: Option<(f64, f64)>,
+    /// Columns that were not read, and in how many rows; a name may be misspelt. The first 100 names; not for formats that are known to have others.
+    pub unread: BTreeMap<String, usize>,
+}
+
+/// What some format or other reads.
+const READ: [&str; 20] = [
+    "prompt",
+    "completion",
+    "label",
+    "kto_tag",
+    "weight",
+    "score",
+    "messages",
+    "chosen",
+    "rejected",
+    "chosen_messages",
+    "rejected_messages",
+    "conversations",
+    "system",
+    "tools",
+    "instruction",
+    "input",
+    "history",
+    "output",
+    "output_A",
+    "output_B",
+];
+
+/// A column's name on one line, cut short.
+fn name(column: &str) -> String {
+    let short = column.chars().take(40);
+    short.flat_map(char::escape_debug).collect()
 }
 
 fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
@@ -51,6 +84,17 @@ impl ReadReport {
     pub(super) fn leave_out(&mut self, reason: &'static str, count: usize) {
         if count > 0 {
             *self.left_out.entry(reason).or_default() += count;
+        }
+    }
+
+    pub(super) fn look_for_unread(&mut self, format: Format, row: &Row) {
+        if matches!(format, Format::Oasst | Format::Shp | Format::UltraFeedback) {
+            return;
+        }
+        for column in row.keys().filter(|column| !READ.contains(&column.as_str())) {
+            if self.unread.len() < 100 || self.unread.contains_key(column) {
+                *self.unread.entry(column.clone()).or_default() += 1;
+            }
         }
     }
 
@@ -94,7 +138,7 @@ impl ReadReport {
             lines.push(("duplicated", self.duplicated, String::new()));
         }
         if self.contradicted > 0 {
-            let why = "with the other thumb before".to_string();
+            let why = "before with the other thumb, or with sides swapped".to_string();
             lines.push(("contradicted", self.contradicted, why));
         }
         let reasons = |name: &'static str, counts: &BTreeMap<&'static str, usize>| {
@@ -106,6 +150,10 @@ impl ReadReport {
         };
         lines.extend(reasons("dropped", &self.dropped));
         lines.extend(reasons("left out", &self.left_out));
+        let unread = self.unread.iter();
+        lines.extend(
+            unread.map(|(column, rows)| ("not read", *rows, format!("column {}", name(column)))),
+        );
         table(&lines)
     }
 }
@@ -139,6 +187,10 @@ impl fmt::Display for ReadReport {
         }
         if self.contradicted > 0 {
             write!(f, "; {} contradicted", self.contradicted)?;
+        }
+        if !self.unread.is_empty() {
+            let names: Vec<String> = self.unread.keys().map(|column| name(column)).collect();
+            write!(f, "; columns not read: {}", names.join(", "))?;
         }
         Ok(())
     }

@@ -269,6 +269,40 @@ fn what_was_said_before_is_compared_with_all_that_was_said() {
 }
 
 #[test]
+fn pairs_with_their_sides_swapped_contradict() {
+    let row = |chosen: &str, rejected: &str| {
+        json!({"prompt": "a", "chosen": chosen, "rejected": rejected}).to_string()
+    };
+    let rows = [row("b", "c"), row("c", "b"), row("b", "c"), row("d", "b")];
+    let report = read_preferences(file(rows.join("\n")).path())
+        .unwrap()
+        .report;
+    assert_eq!((report.duplicated, report.contradicted), (1, 1));
+}
+
+#[test]
+fn columns_that_nobody_reads_are_named() {
+    let row = json!({"prompt": "a", "completion": "b", "lable": true, "id": 1}).to_string();
+    let report = read_sft(file([&row[..], &row].join("\n")).path())
+        .unwrap()
+        .report;
+    assert_eq!(report.unread["lable"], 2);
+    assert!(
+        report
+            .to_string()
+            .ends_with("; columns not read: id, lable"),
+        "{report}"
+    );
+    assert!(
+        report
+            .table()
+            .contains("not read               2  column lable"),
+        "{}",
+        report.table()
+    );
+}
+
+#[test]
 fn a_file_without_rows_is_an_error() {
     let error = read_binary(file("[]").path()).unwrap_err().to_string();
     assert!(error.ends_with("there is no row"), "{error}");
