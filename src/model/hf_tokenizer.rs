@@ -55,7 +55,7 @@ impl HfTokenizer {
     /// Where the file cannot be read, is not a tokenizer, or has no such id.
     pub fn from_file(path: impl AsRef<Path>, eos: u32) -> Result<Self, Error> {
         let path = path.as_ref();
-        let json = read(path)?;
+        let json = read(path, "the tokenizer")?;
         Self::parse(&json, eos).map_err(|message| failed(path, message))
     }
 
@@ -107,7 +107,8 @@ impl HfTokenizer {
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
-        let inner = parse(&read(&path)?).map_err(|message| failed(&path, message))?;
+        let inner =
+            parse(&read(&path, "the tokenizer")?).map_err(|message| failed(&path, message))?;
         let settings = read_json(&folder.join("tokenizer_config.json"))?;
         let models = [
             read_json(&folder.join("config.json"))?,
@@ -142,11 +143,15 @@ impl HfTokenizer {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+/// A file that is there as more than its name.
+pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     if bytes.starts_with(b"version https://git-lfs") {
-        let message = "is a Git LFS pointer, not the tokenizer: run `git lfs pull`";
+        let message = format!("is a Git LFS pointer, not {what}: run `git lfs pull`");
         return Err(failed(path, message));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(failed(path, "is empty"));
     }
     Ok(bytes)
 }
@@ -298,7 +303,7 @@ pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
     value.map_err(|error| failed(path, error.to_string()))
 }
 
-fn failed(path: &Path, message: impl Into<String>) -> Error {
+pub(super) fn failed(path: &Path, message: impl Into<String>) -> Error {
     Error::Model {
         path: PathBuf::from(path),
         message: message.into(),
@@ -346,6 +351,8 @@ mod tests {
             "version https://git-lfs.github.com/spec/v1",
         );
         assert!(error().contains("Git LFS pointer"));
+        write("tokenizer.json", "\n");
+        assert!(error().ends_with("tokenizer.json: is empty"));
         write("tokenizer.json", "{}");
         assert!(error().contains("is not a tokenizer"));
         write("tokenizer.json", JSON);
