@@ -68,8 +68,8 @@ impl Json {
         }
         let mut escaped = String::with_capacity(quoted.len());
         for c in quoted.chars() {
-            // Python escapes DEL too.
-            if c <= '~' {
+            // Python escapes DEL too. What marks special tokens in texts must stay a mark.
+            if c <= '~' || ('\u{FDD0}'..='\u{FDEF}').contains(&c) {
                 escaped.push(c);
                 continue;
             }
@@ -108,6 +108,8 @@ mod tests {
         assert_eq!(text.unwrap(), r#"{"\u00e9\u007f": "\ud83d\ude00a\n\""}"#);
         let text = render("{{ 'é\u{7f}' | tojson(ensure_ascii=false) }}");
         assert_eq!(text.unwrap(), "\"é\u{7f}\"");
+        let text = render("{{ '\u{FDD0}é\u{FDD1}' | tojson(ensure_ascii=true) }}");
+        assert_eq!(text.unwrap(), "\"\u{FDD0}\\u00e9\u{FDD1}\"");
     }
 
     #[test]
