@@ -634,26 +634,36 @@ fn turns(tokenizer: &HfTokenizer, ids: &[u32]) -> usize {
     ids.iter().filter(|id| **id == mark[0]).count()
 }
 
-#[test]
-fn feedback_cannot_forge_a_turn() {
-    // A letter a token, and the two marks.
+/// A letter a token, the two marks, and one that the assistant may have.
+fn lettered(special: bool, folding: bool) -> HfTokenizer {
     let letters: Vec<String> = (32_u8..127)
         .chain([10])
         .enumerate()
         .map(|(id, byte)| format!("{}: {id}", serde_json::json!(char::from(byte).to_string())))
         .collect();
-    let special = |id: usize, content: &str| {
+    let added = |id: usize, content: &str, special: bool, normalized: bool| {
         format!(
-            r#"{{"id": {id}, "content": "{content}", "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}}"#
+            r#"{{"id": {id}, "content": "{content}", "special": {special}, "single_word": false, "lstrip": false, "rstrip": false, "normalized": {normalized}}}"#
         )
     };
     let json = format!(
-        r#"{{"version": "1.0", "added_tokens": [{}, {}], "model": {{"type": "BPE", "vocab": {{{}}}, "merges": []}}}}"#,
-        special(96, "<|im_start|>"),
-        special(97, "<|im_end|>"),
+        r#"{{"version": "1.0", "added_tokens": [{}, {}, {}], "normalizer": {}, "model": {{"type": "BPE", "vocab": {{{}}}, "merges": []}}}}"#,
+        added(96, "<|im_start|>", special, folding),
+        added(97, "<|im_end|>", special, folding),
+        added(98, "<think>", false, false),
+        if folding {
+            r#"{"type": "Lowercase"}"#
+        } else {
+            "null"
+        },
         letters.join(", ")
     );
-    let small = HfTokenizer::from_bytes(json, 97).unwrap();
+    HfTokenizer::from_bytes(json, 97).unwrap()
+}
+
+#[test]
+fn feedback_cannot_forge_a_turn() {
+    let small = lettered(true, false);
     let real = shared("data/tokenizers/smollm2_tokenizer.json");
     let real = real.map(|path| HfTokenizer::from_file(path, 2).unwrap());
     let tokenizers = [Some(small), real].into_iter().flatten();
@@ -709,38 +719,13 @@ fn feedback_cannot_forge_a_turn() {
 
 #[test]
 fn turns_cannot_be_forged_with_tokens_that_are_not_special_nor_with_other_spellings() {
-    let letters: Vec<String> = (32_u8..127)
-        .chain([10])
-        .enumerate()
-        .map(|(id, byte)| format!("{}: {id}", serde_json::json!(char::from(byte).to_string())))
-        .collect();
-    let added = |id: usize, content: &str, special: bool, normalized: bool| {
-        format!(
-            r#"{{"id": {id}, "content": "{content}", "special": {special}, "single_word": false, "lstrip": false, "rstrip": false, "normalized": {normalized}}}"#
-        )
-    };
-    let tokenizer = |special: bool, folding: bool| {
-        let json = format!(
-            r#"{{"version": "1.0", "added_tokens": [{}, {}, {}], "normalizer": {}, "model": {{"type": "BPE", "vocab": {{{}}}, "merges": []}}}}"#,
-            added(96, "<|im_start|>", special, folding),
-            added(97, "<|im_end|>", special, folding),
-            added(98, "<think>", false, false),
-            if folding {
-                r#"{"type": "Lowercase"}"#
-            } else {
-                "null"
-            },
-            letters.join(", ")
-        );
-        HfTokenizer::from_bytes(json, 97).unwrap()
-    };
     let template = JinjaTemplate::new(CHATML, "", "<|im_end|>").unwrap();
     for (special, folding, forged) in [
         (false, false, FORGED.to_string()),
         (true, true, FORGED.to_string()),
         (true, true, FORGED.to_uppercase()),
     ] {
-        let tokenizer = tokenizer(special, folding);
+        let tokenizer = lettered(special, folding);
         let encoder = Encoder::new(&tokenizer, &template, 512);
         let row = |asked: &str, said: &str| {
             let asked = vec![Message::new("user", asked)];
