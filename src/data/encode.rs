@@ -386,7 +386,7 @@ impl<'a> Encoder<'a> {
         if self.trusted {
             return Guard::off();
         }
-        Guard::new(self.tokenizer)
+        Guard::new(self.tokenizer, self.template)
     }
 
     fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {

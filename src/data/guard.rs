@@ -5,8 +5,8 @@
 
 use super::example::Prompt;
 use crate::error::Error;
-use crate::model::{Message, Placed, Tokenizer};
-use serde_json::Value;
+use crate::model::{ChatTemplate, Message, Placed, TOOLS, Tokenizer};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Characters that Unicode keeps for uses like this one; no text has them.
@@ -15,125 +15,201 @@ const CLOSE: char = '\u{FDD1}';
 
 /// Marks special tokens in what people wrote.
 pub(super) struct Guard {
-    /// Longest first, so that no token hides in another.
-    specials: Vec<String>,
-    /// What one of them can begin with: most characters of a text begin none.
-    first: Vec<char>,
+    /// In what the assistant says: tokens that are special.
+    answers: Tokens,
+    /// In all else: also those that the template writes. They end turns too, but an assistant may have them on purpose, such as `<think>`.
+    others: Tokens,
 }
 
 impl Guard {
-    pub(super) fn new(tokenizer: &dyn Tokenizer) -> Self {
-        Self::of(tokenizer.special_tokens())
-    }
-
-    fn of(mut specials: Vec<String>) -> Self {
-        specials.retain(|special| !special.is_empty());
-        specials.sort_by_key(|special| std::cmp::Reverse(special.len()));
-        let mut first: Vec<char> = specials.iter().filter_map(|s| s.chars().next()).collect();
-        first.sort_unstable();
-        first.dedup();
-        Self { specials, first }
+    pub(super) fn new(tokenizer: &dyn Tokenizer, template: &dyn ChatTemplate) -> Self {
+        let (special, added) = (tokenizer.special_tokens(), tokenizer.added_tokens());
+        let template = template.definition().unwrap_or_default();
+        let written = |token: &String| {
+            // A definition may be JSON.
+            let quoted = json!(token).to_string();
+            let found = template.contains(token) || template.contains(quoted.trim_matches('"'));
+            found && !token.trim().is_empty() && !is_word(token)
+        };
+        let marks = added.iter().filter(|token| written(token)).cloned();
+        let folded = tokenizer.folded_tokens();
+        let others = special.iter().cloned().chain(marks).collect();
+        Self {
+            answers: Tokens::new(special, &added, &folded),
+            others: Tokens::new(others, &added, &folded),
+        }
     }
 
     /// Without any special token.
     pub(super) fn off() -> Self {
-        Self::of(Vec::new())
+        let none = || Tokens::new(Vec::new(), &[], &[]);
+        Self {
+            answers: none(),
+            others: none(),
+        }
     }
 
-    /// The text with marks, and whether there is any.
+    /// What the assistant says, with marks; and whether it spells a token that is marked.
     pub(super) fn text<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
-        let special = |at: usize| {
-            let found = self.specials.iter();
-            found
-                .map(String::as_str)
-                .find(|s| text[at..].starts_with(s))
-        };
-        let mut marked = String::new();
-        let (mut copied, mut at) = (0, 0);
-        while let Some(c) = text[at..].chars().next() {
-            let special = self.first.contains(&c).then(|| special(at)).flatten();
-            match special {
-                Some(special) => {
-                    marked += &text[copied..at];
-                    marked.push(OPEN);
-                    marked += special;
-                    marked.push(CLOSE);
-                    at += special.len();
-                    copied = at;
-                }
-                None if c == OPEN || c == CLOSE => {
-                    marked += &text[copied..at];
-                    marked.push(char::REPLACEMENT_CHARACTER);
-                    at += c.len_utf8();
-                    copied = at;
-                }
-                None => at += c.len_utf8(),
-            }
-        }
-        if copied == 0 {
-            return (Cow::Borrowed(text), false);
-        }
-        marked += &text[copied..];
-        (Cow::Owned(marked), true)
+        self.answers.mark(text)
     }
 
-    /// The prompt with marks, and whether there is any.
+    /// The prompt with marks, and whether it spells a token that is marked.
     pub(super) fn prompt<'p>(&self, prompt: &'p Prompt) -> (Cow<'p, Prompt>, bool) {
         match prompt {
-            Prompt::Text(text) => match self.text(text) {
+            Prompt::Text(text) => match self.others.mark(text) {
                 (Cow::Owned(text), found) => (Cow::Owned(Prompt::Text(text)), found),
-                (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
+                (Cow::Borrowed(_), found) => (Cow::Borrowed(prompt), found),
             },
             Prompt::Messages(messages) => match self.messages(messages) {
                 (Cow::Owned(marked), found) => (Cow::Owned(Prompt::Messages(marked)), found),
-                (Cow::Borrowed(_), _) => (Cow::Borrowed(prompt), false),
+                (Cow::Borrowed(_), found) => (Cow::Borrowed(prompt), found),
             },
         }
     }
 
-    /// The messages with marks, and whether there is any.
+    /// The messages with marks, and whether they spell a token that is marked.
     pub(super) fn messages<'m>(&self, messages: &'m [Message]) -> (Cow<'m, [Message]>, bool) {
-        let marked: Vec<_> = messages.iter().map(|m| self.message(m)).collect();
+        let mut found = false;
+        let marked = messages.iter().map(|m| self.message(m, &mut found));
+        let marked: Vec<_> = marked.collect();
         if marked.iter().all(Option::is_none) {
-            return (Cow::Borrowed(messages), false);
+            return (Cow::Borrowed(messages), found);
         }
         let marked = messages.iter().zip(marked);
         let marked = marked.map(|(m, marked)| marked.unwrap_or_else(|| m.clone()));
-        (Cow::Owned(marked.collect()), true)
+        (Cow::Owned(marked.collect()), found)
     }
 
     /// The message with marks, if it needs any.
-    fn message(&self, message: &Message) -> Option<Message> {
-        let (content, mut found) = self.text(&message.content);
-        let mut marked = Message {
-            content: content.into_owned(),
-            ..message.clone()
+    fn message(&self, message: &Message, found: &mut bool) -> Option<Message> {
+        let tokens = match message.role.as_str() {
+            "assistant" => &self.answers,
+            _ => &self.others,
         };
-        for value in marked.extra.values_mut() {
-            found |= self.value(value);
+        let mut marked = message.clone();
+        let mut changed = tokens.replace(&mut marked.content, found);
+        for (key, value) in &mut marked.extra {
+            // No assistant wrote those.
+            let tokens = if key == TOOLS { &self.others } else { tokens };
+            changed |= tokens.value(value, found);
         }
-        found.then_some(marked)
+        changed.then_some(marked)
+    }
+}
+
+/// Of letters, digits and the like only: ordinary text.
+fn is_word(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+}
+
+/// Texts of tokens.
+struct Tokens {
+    /// Longest first, so that none hides in another; and whether it is marked.
+    texts: Vec<(String, bool)>,
+    /// What one of them can begin with: most characters of a text begin none.
+    first: Vec<char>,
+    /// Whether there are other spellings of those that are marked. Nobody knows them all, so all is marked but tokens that are not.
+    all: bool,
+}
+
+impl Tokens {
+    fn new(marked: Vec<String>, added: &[String], folded: &[String]) -> Self {
+        let all = marked.iter().any(|token| folded.contains(token));
+        let others = added.iter().filter(|token| {
+            all && !marked.contains(token) && !token.trim().is_empty() && !is_word(token)
+        });
+        let others: Vec<_> = others.map(|token| (token.clone(), false)).collect();
+        let mut texts: Vec<_> = marked.into_iter().map(|token| (token, true)).collect();
+        texts.extend(others);
+        texts.retain(|(text, _)| !text.is_empty());
+        texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        let mut first: Vec<char> = texts.iter().filter_map(|t| t.0.chars().next()).collect();
+        first.sort_unstable();
+        first.dedup();
+        Self { texts, first, all }
     }
 
-    /// Marks all texts in a value; whether there is anything to mark.
-    fn value(&self, value: &mut Value) -> bool {
-        match value {
-            Value::String(text) => {
-                let (marked, found) = self.text(text);
-                if found {
-                    *value = marked.into_owned().into();
-                }
-                found
+    /// The text with marks, and whether it spells a token that is marked.
+    fn mark<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
+        // A word forges nothing, and templates compare with words.
+        let all = self.all && !is_word(text);
+        let token = |at: usize| {
+            let mut texts = self.texts.iter();
+            texts.find(|(token, _)| text[at..].starts_with(token.as_str()))
+        };
+        let (mut marked, mut found) = (String::new(), false);
+        let (mut copied, mut at) = (0, 0);
+        while let Some(c) = text[at..].chars().next() {
+            let token = self.first.contains(&c).then(|| token(at)).flatten();
+            let length = token.map_or(c.len_utf8(), |(token, _)| token.len());
+            let (spells, here) = (token.is_some_and(|t| t.1), &text[at..at + length]);
+            found |= spells;
+            if token.is_some() && spells != all {
+                push(&mut marked, &text[copied..at], all);
+                push(&mut marked, here, spells);
+                copied = at + length;
             }
+            at += length;
+        }
+        if copied == 0 && !all && !text.contains([OPEN, CLOSE]) {
+            return (Cow::Borrowed(text), found);
+        }
+        push(&mut marked, &text[copied..], all);
+        (Cow::Owned(marked), found)
+    }
+
+    /// Puts marks into the text; whether it changed.
+    fn replace(&self, text: &mut String, found: &mut bool) -> bool {
+        let (marked, spells) = self.mark(text);
+        *found |= spells;
+        let Cow::Owned(marked) = marked else {
+            return false;
+        };
+        *text = marked;
+        true
+    }
+
+    /// Puts marks into all texts and keys of a value; whether it changed.
+    fn value(&self, value: &mut Value, found: &mut bool) -> bool {
+        match value {
+            Value::String(text) => self.replace(text, found),
             Value::Array(items) => items
                 .iter_mut()
-                .fold(false, |found, item| self.value(item) | found),
-            Value::Object(map) => map
-                .values_mut()
-                .fold(false, |found, item| self.value(item) | found),
+                .fold(false, |changed, item| self.value(item, found) | changed),
+            Value::Object(map) => {
+                let mut changed = false;
+                let entries = std::mem::take(map).into_iter();
+                let entries = entries.map(|(mut key, mut value)| {
+                    changed |= self.replace(&mut key, found) | self.value(&mut value, found);
+                    (key, value)
+                });
+                *map = entries.collect();
+                changed
+            }
             _ => false,
         }
     }
+}
+
+/// Writes a part of a text, if it is `said` between marks. White space around it stays outside, where templates trim it.
+fn push(marked: &mut String, part: &str, said: bool) {
+    let part = part.replace([OPEN, CLOSE], "\u{FFFD}");
+    if !said || part.is_empty() {
+        *marked += &part;
+        return;
+    }
+    let inside = match part.trim() {
+        "" => part.as_str(),
+        inside => inside,
+    };
+    let (before, after) = part.split_once(inside).unwrap_or_default();
+    *marked += before;
+    marked.push(OPEN);
+    *marked += inside;
+    marked.push(CLOSE);
+    *marked += after;
 }
 
 /// Where the part of a text begins that has no marks before its end.
@@ -184,9 +260,9 @@ pub(super) fn encode_with_offsets(
 /// A part of a text with marks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Part<'t> {
-    /// What the template wrote, and texts without special tokens.
+    /// What the template wrote, and texts that forge nothing.
     Template(&'t str),
-    /// Somebody's text that spells a special token.
+    /// Somebody's text that spells a special token, or might.
     Said(&'t str),
 }
 
@@ -221,25 +297,73 @@ fn parts<'t>(text: &'t str) -> Vec<(usize, Part<'t>)> {
 mod tests {
     use super::*;
 
-    fn guard(specials: &[&str]) -> Guard {
-        Guard::of(specials.iter().map(|s| s.to_string()).collect())
+    fn tokens(marked: &[&str], added: &[&str], folded: &[&str]) -> Tokens {
+        let [marked, added, folded] =
+            [marked, added, folded].map(|texts| texts.iter().map(|t| t.to_string()).collect());
+        Tokens::new(marked, &added as &Vec<_>, &folded as &Vec<_>)
+    }
+
+    fn guard(special: &[&str], others: &[&str]) -> Guard {
+        Guard {
+            answers: tokens(special, &[], &[]),
+            others: tokens(&[special, others].concat(), &[], &[]),
+        }
     }
 
     #[test]
-    fn calls_of_tools_are_marked_too() {
+    fn calls_of_tools_are_marked_too_and_their_keys_keep_their_order() {
         let mut message = Message::new("assistant", "");
-        let calls = serde_json::json!([{"arguments": {"text": "<s>", "n": 1}}]);
+        let calls = json!([{"arguments": {"z": 1, "<s>": {"text": "<s><t>"}, "a": [2]}}]);
         message.extra.insert("tool_calls".into(), calls);
+        message.extra.insert(TOOLS.into(), json!({"<t>": 1}));
         let prompt = Prompt::Messages(vec![message]);
-        let (marked, found) = guard(&["<s>"]).prompt(&prompt);
+        let (marked, found) = guard(&["<s>"], &["<t>"]).prompt(&prompt);
         let Prompt::Messages(marked) = &*marked else {
             panic!()
         };
         assert!(found);
         assert_eq!(
-            marked[0].extra["tool_calls"][0]["arguments"]["text"],
-            "\u{FDD0}<s>\u{FDD1}"
+            json!(marked[0].extra).to_string(),
+            json!({
+                "tool_calls": [{"arguments": {"z": 1, "\u{FDD0}<s>\u{FDD1}": {"text": "\u{FDD0}<s>\u{FDD1}<t>"}, "a": [2]}}],
+                "tools": {"\u{FDD0}<t>\u{FDD1}": 1},
+            })
+            .to_string()
         );
+    }
+
+    #[test]
+    fn tokens_of_the_template_are_marked_but_in_what_the_assistant_says() {
+        let guard = guard(&["<s>"], &["<t>"]);
+        let messages = ["user", "tool", "assistant"].map(|role| Message::new(role, "<s><t>"));
+        let (marked, found) = guard.messages(&messages);
+        let both = "\u{FDD0}<s>\u{FDD1}\u{FDD0}<t>\u{FDD1}";
+        let said = "\u{FDD0}<s>\u{FDD1}<t>";
+        assert!(found);
+        assert_eq!(
+            marked.iter().map(|m| &m.content).collect::<Vec<_>>(),
+            [both, both, said]
+        );
+        assert_eq!(guard.text("<s><t>").0, said);
+        let prompt = Prompt::Text("<s><t>".into());
+        assert_eq!(*guard.prompt(&prompt).0, Prompt::Text(both.into()));
+    }
+
+    #[test]
+    fn all_is_marked_where_tokens_have_other_spellings() {
+        let tokens = tokens(&["<s>"], &["<s>", "<think>", " ", "b"], &["<s>"]);
+        let mark = |text| tokens.mark(text);
+        let (marked, found) = mark(" a <S> b\n");
+        assert_eq!((&*marked, found), (" \u{FDD0}a <S> b\u{FDD1}\n", false));
+        let (marked, found) = mark("<think>\n<s> a\n</think>");
+        assert_eq!(
+            (&*marked, found),
+            ("<think>\n\u{FDD0}<s> a\n</think>\u{FDD1}", true)
+        );
+        assert_eq!(mark("x\u{FDD0} y").0, "\u{FDD0}x\u{FFFD} y\u{FDD1}");
+        for plain in ["", "function", "get_time-2"] {
+            assert_eq!(mark(plain), (Cow::Borrowed(plain), false));
+        }
     }
 
     #[test]
@@ -264,12 +388,15 @@ mod tests {
 
     #[test]
     fn the_longest_special_is_marked_and_marks_in_the_text_are_not_marks() {
-        let guard = guard(&["<s>", "<s>>"]);
+        let guard = guard(&["<s>", "<s>>"], &[]);
         let (marked, found) = guard.text("a<s>>b<s>");
         assert_eq!(marked, "a\u{FDD0}<s>>\u{FDD1}b\u{FDD0}<s>\u{FDD1}");
         assert!(found);
         assert_eq!(guard.text("ä plain"), (Cow::Borrowed("ä plain"), false));
-        assert_eq!(guard.text("x\u{FDD0}y").0, "x\u{FFFD}y");
+        let (marked, found) = guard.text("x\u{FDD0}y");
+        assert_eq!((&*marked, found), ("x\u{FFFD}y", false));
+        let (marked, found) = guard.text("\u{FDD1}<s>");
+        assert_eq!((&*marked, found), ("\u{FFFD}\u{FDD0}<s>\u{FDD1}", true));
         assert_eq!(guard.text("").0, "");
     }
 }

@@ -5,6 +5,7 @@ use crate::error::Error;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use tokenizers::{AddedToken, NormalizedString, Normalizer, NormalizerWrapper};
 
 /// A Hugging Face tokenizer with the special tokens of its model.
 ///
@@ -20,7 +21,7 @@ use std::sync::OnceLock;
 #[derive(Clone, Debug)]
 pub struct HfTokenizer {
     inner: tokenizers::Tokenizer,
-    /// The same, blind to special tokens; made when it is needed first.
+    /// The same, blind to added tokens; made when it is needed first.
     blind: OnceLock<tokenizers::Tokenizer>,
     bos: Option<u32>,
     eos: u32,
@@ -55,7 +56,7 @@ impl HfTokenizer {
     /// Where the file cannot be read, is not a tokenizer, or has no such id.
     pub fn from_file(path: impl AsRef<Path>, eos: u32) -> Result<Self, Error> {
         let path = path.as_ref();
-        let json = read(path)?;
+        let json = read(path, "the tokenizer")?;
         Self::parse(&json, eos).map_err(|message| failed(path, message))
     }
 
@@ -107,7 +108,8 @@ impl HfTokenizer {
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
-        let inner = parse(&read(&path)?).map_err(|message| failed(&path, message))?;
+        let inner =
+            parse(&read(&path, "the tokenizer")?).map_err(|message| failed(&path, message))?;
         let settings = read_json(&folder.join("tokenizer_config.json"))?;
         let models = [
             read_json(&folder.join("config.json"))?,
@@ -142,11 +144,58 @@ impl HfTokenizer {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+impl HfTokenizer {
+    /// The special token of this id.
+    fn special(&self, id: u32) -> Option<&AddedToken> {
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        added.get(&id).filter(|token| token.special)
+    }
+
+    /// Whether a text is a token's, and not only unknown where that token stands for all that is.
+    fn spells(&self, text: &str, token: &AddedToken) -> bool {
+        let mut text = NormalizedString::from(text);
+        if let Some(normalizer) = self.inner.get_normalizer() {
+            // Where it fails the text stays as it is.
+            let _ = normalizer.normalize(&mut text);
+        }
+        text.get().contains(&token.content)
+    }
+}
+
+/// The same, blind to added tokens. Those of white space stay: they are ordinary text, and the model learned to read it so.
+fn blind(tokenizer: &tokenizers::Tokenizer) -> tokenizers::Tokenizer {
+    let mut blind = tokenizer.clone();
+    let added = blind.get_added_tokens_decoder().into_values();
+    let marks = added.filter(|token| !token.content.trim().is_empty());
+    // Only special ones can be overlooked. Each keeps its id; where that fails, those that are special already are overlooked all the same.
+    let _ = blind.add_tokens(marks.map(|token| token.special(true)));
+    blind.set_encode_special_tokens(true);
+    blind
+}
+
+/// Whether texts that do not spell this token become it.
+fn folds(normalizer: &NormalizerWrapper, token: &str) -> bool {
+    // What is put into a text is no part of the token, or all of the token was there before.
+    let makes = |text: &str| text.is_empty() || text.chars().any(|c| token.contains(c));
+    match normalizer {
+        NormalizerWrapper::Sequence(all) => all.as_ref().iter().any(|one| folds(one, token)),
+        NormalizerWrapper::Replace(replace) => makes(&replace.content),
+        NormalizerWrapper::Prepend(prepend) => makes(&prepend.prepend),
+        NormalizerWrapper::StripNormalizer(_) => token.trim() != token,
+        NormalizerWrapper::ByteLevel(_) => false,
+        _ => true,
+    }
+}
+
+/// A file that is there as more than its name.
+pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
     let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
     if bytes.starts_with(b"version https://git-lfs") {
-        let message = "is a Git LFS pointer, not the tokenizer: run `git lfs pull`";
+        let message = format!("is a Git LFS pointer, not {what}: run `git lfs pull`");
         return Err(failed(path, message));
+    }
+    if bytes.trim_ascii().is_empty() {
+        return Err(failed(path, "is empty"));
     }
     Ok(bytes)
 }
@@ -217,6 +266,20 @@ impl Tokenizer for HfTokenizer {
         special.map(|token| token.content).collect()
     }
 
+    fn added_tokens(&self) -> Vec<String> {
+        let added = self.inner.get_added_tokens_decoder();
+        added.into_values().map(|token| token.content).collect()
+    }
+
+    fn folded_tokens(&self) -> Vec<String> {
+        let Some(normalizer) = self.inner.get_normalizer() else {
+            return Vec::new();
+        };
+        let added = self.inner.get_added_tokens_decoder().into_values();
+        let folded = added.filter(|token| token.normalized && folds(normalizer, &token.content));
+        folded.map(|token| token.content).collect()
+    }
+
     fn boundaries(&self) -> Vec<String> {
         let added = self.inner.get_added_tokens_decoder();
         let cuts = added.values().filter(|token| cuts(token, added.values()));
@@ -228,14 +291,32 @@ impl Tokenizer for HfTokenizer {
     }
 
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let blind = self.blind.get_or_init(|| {
-            let mut blind = self.inner.clone();
-            blind.set_encode_special_tokens(true);
-            blind
-        });
-        let encoded = blind.encode_fast(text, false);
-        let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
-        Ok(encoded.get_ids().to_vec())
+        let blind = self.blind.get_or_init(|| blind(&self.inner));
+        let refused = |error: tokenizers::Error| refused(&error.to_string());
+        let encoded = blind.encode_fast(text, false).map_err(refused)?;
+        let ids = encoded.get_ids();
+        if !ids.iter().any(|id| self.special(*id).is_some()) {
+            return Ok(ids.to_vec());
+        }
+        // The model itself has the token in its vocabulary: cut the text within it.
+        let encoded = blind.encode(text, false).map_err(refused)?;
+        let (mut ids, mut done) = (Vec::new(), 0);
+        for (&id, &(start, end)) in encoded.get_ids().iter().zip(encoded.get_offsets()) {
+            let said = text.get(start..end).unwrap_or_default();
+            if let Some(token) = self.special(id)
+                && let Some((second, _)) = said.char_indices().nth(1)
+                && start + second > done
+                && self.spells(said, token)
+            {
+                ids.extend(self.encode_text(&text[done..start + second])?);
+                done = start + second;
+            }
+        }
+        if done == 0 {
+            return Ok(encoded.get_ids().to_vec());
+        }
+        ids.extend(self.encode_text(&text[done..])?);
+        Ok(ids)
     }
 
     fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
@@ -269,10 +350,7 @@ impl Tokenizer for HfTokenizer {
 
 /// Whether a text can be cut before this token wherever it stands, because the tokenizer looks for it before anything else and nothing that stands
 /// before it changes what is found.
-fn cuts<'t>(
-    token: &tokenizers::AddedToken,
-    mut added: impl Iterator<Item = &'t tokenizers::AddedToken>,
-) -> bool {
+fn cuts<'t>(token: &AddedToken, mut added: impl Iterator<Item = &'t AddedToken>) -> bool {
     let text = token.content.as_str();
     // Found in the raw text, whatever its neighbours are; and not to be taken for the space that the token before it may swallow, nor for the
     // word that would end that one.
@@ -298,7 +376,7 @@ pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
     value.map_err(|error| failed(path, error.to_string()))
 }
 
-fn failed(path: &Path, message: impl Into<String>) -> Error {
+pub(super) fn failed(path: &Path, message: impl Into<String>) -> Error {
     Error::Model {
         path: PathBuf::from(path),
         message: message.into(),
@@ -346,6 +424,8 @@ mod tests {
             "version https://git-lfs.github.com/spec/v1",
         );
         assert!(error().contains("Git LFS pointer"));
+        write("tokenizer.json", "\n");
+        assert!(error().ends_with("tokenizer.json: is empty"));
         write("tokenizer.json", "{}");
         assert!(error().contains("is not a tokenizer"));
         write("tokenizer.json", JSON);
@@ -366,6 +446,103 @@ mod tests {
             r#"{"bos_token": "<s>", "add_bos_token": true}"#,
         );
         assert_eq!(special(), (Some(3), 2, 2, vec![2, 4]));
+    }
+
+    /// Of letters and punctuation, each a token, with these parts of a `tokenizer.json`.
+    fn letters(added: &str, rest: &str) -> HfTokenizer {
+        let letters = (32_u8..127)
+            .enumerate()
+            .map(|(id, byte)| format!("{}: {id}", serde_json::json!(char::from(byte).to_string())))
+            .collect::<Vec<_>>();
+        let json = format!(
+            r#"{{"version": "1.0", "added_tokens": [{added}], {rest} "model": {{"type": "BPE", "vocab": {{{}}}, "merges": []}}}}"#,
+            letters.join(", ")
+        );
+        HfTokenizer::from_bytes(json, 0).unwrap()
+    }
+
+    fn added(id: u32, content: &str, special: bool, normalized: bool) -> String {
+        format!(
+            r#"{{"id": {id}, "content": "{content}", "special": {special}, "single_word": false, "lstrip": false, "rstrip": false, "normalized": {normalized}}}"#
+        )
+    }
+
+    #[test]
+    fn texts_are_blind_to_all_added_tokens_but_white_space() {
+        let tokens = [
+            added(95, "<s>", true, false),
+            added(96, "<end>", false, false),
+            added(97, "  ", false, true),
+        ];
+        let tokenizer = letters(&tokens.join(", "), "");
+        let text = "a<s>  <end>";
+        let ids = |text: &str| text.bytes().map(|b| u32::from(b) - 32).collect::<Vec<_>>();
+        assert_eq!(tokenizer.encode(text).unwrap(), [65, 95, 97, 96]);
+        let blind = [ids("a<s>"), vec![97], ids("<end>")].concat();
+        assert_eq!(tokenizer.encode_text(text).unwrap(), blind);
+        assert_eq!(tokenizer.special_tokens(), ["<s>"]);
+        let mut all = tokenizer.added_tokens();
+        all.sort();
+        assert_eq!(all, ["  ", "<end>", "<s>"]);
+    }
+
+    #[test]
+    fn tokens_that_other_spellings_become_are_told_and_their_texts_are_blind_to_them() {
+        let tokens = [
+            added(95, "<s>", true, true),
+            added(96, "</s>", true, false),
+            added(97, "<end>", false, true),
+        ];
+        let folding = |normalizer: &str| {
+            let normalizer = format!("\"normalizer\": {normalizer},");
+            letters(&tokens.join(", "), &normalizer)
+        };
+        let folded = |normalizer: &str| {
+            let mut folded = folding(normalizer).folded_tokens();
+            folded.sort();
+            folded
+        };
+        let both = ["<end>", "<s>"];
+        assert_eq!(folded(r#"{"type": "NFKC"}"#), both);
+        assert_eq!(
+            folded(
+                r#"{"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}, {"type": "Lowercase"}]}"#
+            ),
+            both
+        );
+        let replace = |content: &str| {
+            folded(&format!(
+                r#"{{"type": "Sequence", "normalizers": [{{"type": "Prepend", "prepend": "▁"}}, {{"type": "Replace", "pattern": {{"String": " "}}, "content": "{content}"}}]}}"#
+            ))
+        };
+        assert!(replace("▁").is_empty(), "as Llama 2 has it");
+        assert_eq!(replace(""), both);
+        assert_eq!(replace("d"), ["<end>"]);
+        assert!(folded("null").is_empty());
+
+        let tokenizer = folding(r#"{"type": "Lowercase"}"#);
+        assert_eq!(tokenizer.encode("<S><END>").unwrap(), [95, 97]);
+        let ids: Vec<u32> = "<s><end>".bytes().map(|b| u32::from(b) - 32).collect();
+        assert_eq!(tokenizer.encode_text("<S><END>").unwrap(), ids);
+        let tokenizer = folding(r#"{"type": "NFKC"}"#);
+        assert_eq!(tokenizer.encode("＜ｓ＞").unwrap(), [95]);
+        assert_eq!(tokenizer.encode_text("＜ｓ＞").unwrap(), ids[..3]);
+    }
+
+    #[test]
+    fn a_model_that_has_special_tokens_among_its_own_does_not_find_them_in_texts() {
+        let json = format!(
+            r#"{{"version": "1.0", "added_tokens": [{}, {}], "normalizer": {{"type": "Lowercase"}}, "model": {{"type": "Unigram", "unk_id": 0,
+                "vocab": [["<unk>", 0], ["</s>", 0], ["<", -9], ["/", -9], ["s", -9], [">", -9], ["a", -9]]}}}}"#,
+            added(0, "<unk>", true, false),
+            added(1, "</s>", true, true),
+        );
+        let tokenizer = HfTokenizer::from_bytes(json, 1).unwrap();
+        assert_eq!(tokenizer.encode("a</S>").unwrap(), [6, 1]);
+        let text = [2, 3, 4, 5];
+        assert_eq!(tokenizer.encode_text("</S>").unwrap(), text);
+        let twice = [&[6][..], &text, &text, &[6, 0]].concat();
+        assert_eq!(tokenizer.encode_text("a</s></S>aéé").unwrap(), twice);
     }
 
     #[test]

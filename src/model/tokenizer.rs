@@ -18,6 +18,18 @@ pub trait Tokenizer: Send + Sync {
         Vec::new()
     }
 
+    /// All texts that [`encode`](Self::encode) looks for before anything else, special or not. A text that spells one which a chat template writes is kept
+    /// from forging it; the special ones by default.
+    fn added_tokens(&self) -> Vec<String> {
+        self.special_tokens()
+    }
+
+    /// Those of [`added_tokens`](Self::added_tokens) that texts of other spellings become too, as `<|IM_END|>` where all is made lower case first; none by
+    /// default.
+    fn folded_tokens(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Texts before which any text can be cut: the ids of the whole are those of both parts. Special tokens are like that as long as they take nothing
     /// along from what stands before them. It saves tokenizing a prompt again with each of its completions; none by default, which is always right.
     fn boundaries(&self) -> Vec<String> {
@@ -30,8 +42,8 @@ pub trait Tokenizer: Send + Sync {
         None
     }
 
-    /// Ids of `text` alone, texts of special tokens being text like any other. The same as [`encode`](Self::encode) by default, which is right
-    /// where there are no special tokens.
+    /// Ids of `text` alone, texts of [`added_tokens`](Self::added_tokens) being text like any other. The same as [`encode`](Self::encode) by default, which is
+    /// right where there are none.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.encode(text)
     }

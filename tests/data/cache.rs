@@ -442,6 +442,12 @@ impl Tokenizer for Whole<'_> {
     fn special_tokens(&self) -> Vec<String> {
         self.0.special_tokens()
     }
+    fn added_tokens(&self) -> Vec<String> {
+        self.0.added_tokens()
+    }
+    fn folded_tokens(&self) -> Vec<String> {
+        self.0.folded_tokens()
+    }
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.0.encode_text(text)
     }

@@ -1,13 +1,15 @@
 //! The chat template that a model folder brings.
 
+mod json;
+mod marks;
+
 use super::chat::{ChatTemplate, Marked, Message, TOOLS};
-use super::hf_tokenizer::read_json;
+use super::hf_tokenizer::{failed, read, read_json};
 use crate::error::Error;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Kwargs;
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -41,6 +43,9 @@ pub struct JinjaTemplate {
 
 const NAME: &str = "chat_template";
 
+/// What one rendering may take, in steps of the template and bytes that it makes: thousands of times what a long conversation does, spent in seconds.
+const FUEL: u64 = 50_000_000;
+
 impl JinjaTemplate {
     /// The template of a model folder: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json` (the one named
     /// `default` where there are several). `None` if there is none.
@@ -52,10 +57,15 @@ impl JinjaTemplate {
         let folder = folder.as_ref();
         let settings = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
         let path = folder.join("chat_template.jinja");
-        let source = match std::fs::read_to_string(&path) {
-            Ok(source) => Some(source),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => in_settings(&settings),
-            Err(error) => return Err(Error::io("read", path)(error)),
+        let source = match read(&path, "the chat template") {
+            Ok(bytes) => {
+                let text = String::from_utf8(bytes);
+                Some(text.map_err(|_| failed(&path, "is not UTF-8"))?)
+            }
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                in_settings(&settings)
+            }
+            Err(error) => return Err(error),
         };
         let token = |name: &str| {
             let token = &settings[name];
@@ -104,7 +114,7 @@ impl JinjaTemplate {
         &self,
         messages: &[Message],
         generation_prompt: bool,
-        marks: bool,
+        marks: Option<[char; 2]>,
     ) -> Result<String, Error> {
         let template = self.environment.get_template(NAME);
         let mut messages = Cow::Borrowed(messages);
@@ -123,10 +133,27 @@ impl JinjaTemplate {
                 documents => (),
                 bos_token => self.bos_token.as_str(),
                 eos_token => self.eos_token.as_str(),
-                generation_marks => marks,
+                generation_marks => marks.is_some(),
+                generation_begin => marks.map(|[begin, _]| begin),
+                generation_end => marks.map(|[_, end]| end),
             })
         });
         rendered.map_err(|error| refused(&error))
+    }
+
+    /// Two characters that nothing has which is rendered, so that no text is taken for a mark.
+    fn free_marks(&self, messages: &[Message]) -> Result<[char; 2], Error> {
+        let refused = |message: String| Error::Tokenize { message };
+        let messages =
+            serde_json::to_string(messages).map_err(|error| refused(error.to_string()))?;
+        let template = self.definition().unwrap_or_default();
+        let mut free = marks::CHARS.filter(|c| !messages.contains(*c) && !template.contains(*c));
+        match (free.next(), free.next()) {
+            (Some(begin), Some(end)) => Ok([begin, end]),
+            _ => Err(refused(
+                "the conversation has all of U+FDD2 to U+FDEF, so none can mark what the assistant says".into(),
+            )),
+        }
     }
 
     fn parse(
@@ -145,13 +172,14 @@ impl JinjaTemplate {
         environment.add_function("raise_exception", |message: String| {
             Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_filter("tojson", tojson);
+        environment.add_filter("tojson", json::tojson);
+        environment.set_fuel(Some(FUEL));
         let own = source.contains("strftime_now is defined") || !source.contains("strftime_now");
         let date = (!own).then(|| TimeZone::UTC.to_datetime(Timestamp::now()));
         if let Some(date) = date {
             tell(&mut environment, date);
         }
-        let (source, has_generation) = with_marks(&source);
+        let (source, has_generation) = marks::with_marks(&source);
         environment.add_template_owned(NAME, source)?;
         Ok(Self {
             environment,
@@ -165,7 +193,7 @@ impl JinjaTemplate {
 
 impl ChatTemplate for JinjaTemplate {
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error> {
-        self.write(messages, generation_prompt, false)
+        self.write(messages, generation_prompt, None)
     }
 
     /// Marked is what the template has between `{% generation %}` and `{% endgeneration %}`.
@@ -173,13 +201,14 @@ impl ChatTemplate for JinjaTemplate {
         if !self.has_generation {
             return Ok(None);
         }
-        let marked = self.write(messages, false, true)?;
+        let [begin, end] = self.free_marks(messages)?;
+        let marked = self.write(messages, false, Some([begin, end]))?;
         let (mut text, mut spans, mut start) = (String::with_capacity(marked.len()), Vec::new(), 0);
-        for part in marked.split_inclusive([BEGIN, END]) {
-            text += part.trim_end_matches([BEGIN, END]);
-            if part.ends_with(BEGIN) {
+        for part in marked.split_inclusive([begin, end]) {
+            text += part.trim_end_matches([begin, end]);
+            if part.ends_with(begin) {
                 start = text.len();
-            } else if part.ends_with(END) {
+            } else if part.ends_with(end) {
                 spans.push(start..text.len());
             }
         }
@@ -195,109 +224,12 @@ impl ChatTemplate for JinjaTemplate {
     }
 }
 
-/// Stand where `{% generation %}` and `{% endgeneration %}` do: characters that Unicode keeps for uses like this one.
-const BEGIN: char = '\u{FDD2}';
-const END: char = '\u{FDD3}';
-
-/// The source with `{% generation %}`, which minijinja does not know, written as something it does; and whether there is any. Blocks take the place of the
-/// tags, since white space around a block is treated as around a tag.
-fn with_marks(source: &str) -> (String, bool) {
-    let (mut written, mut rest, mut found) = (String::with_capacity(source.len()), source, false);
-    while let Some(at) = rest.find("{%") {
-        let (before, tag) = rest.split_at(at);
-        written += before;
-        let Some(end) = tag.find("%}") else { break };
-        let (tag, after) = tag.split_at(end + 2);
-        rest = after;
-        let inside = &tag[2..tag.len() - 2];
-        let mark = match inside.trim_matches(['-', '+', ' ', '\n', '\t', '\r']) {
-            "generation" => BEGIN,
-            "endgeneration" => END,
-            _ => {
-                written += tag;
-                continue;
-            }
-        };
-        found = true;
-        let control = |c: Option<char>| {
-            c.filter(|c| matches!(c, '-' | '+'))
-                .map_or(String::new(), String::from)
-        };
-        let (left, right) = (
-            control(inside.chars().next()),
-            control(inside.chars().last()),
-        );
-        written += &format!("{{%{left} if generation_marks %}}{mark}{{% endif {right}%}}");
-    }
-    (written + rest, found)
-}
-
 /// Defines `strftime_now`.
 fn tell(environment: &mut Environment<'static>, now: DateTime) {
     environment.add_function("strftime_now", move |format: &str| {
         jiff::fmt::strtime::format(format, now)
             .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
     });
-}
-
-/// JSON as Python's `json.dumps` writes it, with its `indent`, `sort_keys` and `separators`; nothing is escaped for HTML or ASCII.
-fn tojson(value: minijinja::Value, options: Kwargs) -> Result<String, minijinja::Error> {
-    let value = serde_json::to_value(&value)
-        .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-    let indent: Option<usize> = options.get("indent")?;
-    let separators: Option<Vec<String>> = options.get("separators")?;
-    let _: Option<bool> = options.get("ensure_ascii")?;
-    let sorted: Option<bool> = options.get("sort_keys")?;
-    options.assert_all_used()?;
-    let separators = match separators.as_deref() {
-        Some([item, key]) => (item.clone(), key.clone()),
-        _ if indent.is_some() => (",".into(), ": ".into()),
-        _ => (", ".into(), ": ".into()),
-    };
-    let json = Json {
-        indent,
-        separators,
-        sorted: sorted == Some(true),
-    };
-    Ok(json.text(&value, 1))
-}
-
-struct Json {
-    indent: Option<usize>,
-    separators: (String, String),
-    sorted: bool,
-}
-
-impl Json {
-    fn text(&self, value: &Value, depth: usize) -> String {
-        let item = |value: &Value| self.text(value, depth + 1);
-        match value {
-            Value::Array(items) => self.list(['[', ']'], items.iter().map(item).collect(), depth),
-            Value::Object(map) => {
-                let mut entries: Vec<_> = map.iter().collect();
-                if self.sorted {
-                    entries.sort_by_key(|(key, _)| *key);
-                }
-                let entry = |(key, value): (&String, &Value)| {
-                    format!("{}{}{}", json!(key), self.separators.1, item(value))
-                };
-                self.list(['{', '}'], entries.into_iter().map(entry).collect(), depth)
-            }
-            plain => plain.to_string(),
-        }
-    }
-
-    fn list(&self, [open, close]: [char; 2], items: Vec<String>, depth: usize) -> String {
-        match self.indent {
-            Some(indent) if !items.is_empty() => {
-                let line = |depth: usize| format!("\n{}", " ".repeat(indent * depth));
-                let between = format!("{}{}", self.separators.0, line(depth));
-                let items = items.join(&between);
-                format!("{open}{}{items}{}{close}", line(depth), line(depth - 1))
-            }
-            _ => format!("{open}{}{close}", items.join(&self.separators.0)),
-        }
-    }
 }
 
 /// A text, or a list of named ones.
@@ -380,6 +312,41 @@ mod tests {
         let error = JinjaTemplate::from_folder(path).unwrap_err().to_string();
         assert!(error.starts_with(&path.display().to_string()), "{error}");
         assert!(!error.contains('\n'), "{error}");
+        let error = || JinjaTemplate::from_folder(path).unwrap_err().to_string();
+        write(
+            "chat_template.jinja",
+            "version https://git-lfs.github.com/spec/v1\n",
+        );
+        assert!(error().ends_with(
+            "chat_template.jinja: is a Git LFS pointer, not the chat template: run `git lfs pull`"
+        ));
+        write("chat_template.jinja", "");
+        assert!(error().ends_with("chat_template.jinja: is empty"));
+    }
+
+    #[test]
+    fn a_text_is_never_taken_for_a_mark() {
+        let source = "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{{ tools }}{% endfor %}";
+        let template = JinjaTemplate::new(source, "\u{FDD6}", "").unwrap();
+        let mut message = Message::new("user", "\u{FDD3}a\u{FDD2}");
+        let tools = json!([{"name": "\u{FDD4}", "\u{FDD5}": 1}]);
+        message.extra.insert(TOOLS.into(), tools);
+        let messages = [message];
+        let (text, said) = template.render_marked(&messages).unwrap().unwrap();
+        assert_eq!(text, template.render(&messages, false).unwrap());
+        assert_eq!(&text[said[0].clone()], "\u{FDD3}a\u{FDD2}");
+        assert_eq!(said.len(), 1);
+        let all: String = marks::CHARS.skip(1).collect();
+        let error = template.render_marked(&[Message::new("user", all)]);
+        assert!(error.unwrap_err().to_string().contains("U+FDD2 to U+FDEF"));
+    }
+
+    #[test]
+    fn endless_loops_end_with_an_error() {
+        let source = "{% for a in range(99999) %}{% for b in range(99999) %}{% for c in range(99999) %}{% endfor %}{% endfor %}{% endfor %}";
+        let template = JinjaTemplate::new(source, "", "").unwrap();
+        let error = template.render(&[], false).unwrap_err().to_string();
+        assert!(error.contains("out of fuel"), "{error}");
     }
 
     #[test]
