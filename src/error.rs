@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// |---|---|---|
 /// | [`Io`](Error::Io) | a file cannot be read or written | `cannot read data.jsonl: No such file or directory (os error 2)` |
 /// | [`Record`](Error::Record) | a row of a data file is wrong | `data.jsonl:17: "label" must be true or false, got "yes"` |
+/// | [`Row`](Error::Row) | the same, of an array or a table | `data.parquet: row 17: "score" is NaN` |
 /// | [`Config`](Error::Config) | a setting is out of range | `beta must be positive and finite, got -1` |
 /// | [`Dataset`](Error::Dataset) | rows are right one by one, but not together | `z0 needs two different prompts, got 1` |
 /// | [`Model`](Error::Model) | a model folder is incomplete or of another kind | `smol/: no model.safetensors` |
@@ -33,13 +34,23 @@ pub enum Error {
         /// What the system answered.
         source: std::io::Error,
     },
-    /// A row of a data file is wrong.
+    /// A line of a data file is wrong.
     #[error("{}:{line}: {message}", .path.display())]
     Record {
         /// The file.
         path: PathBuf,
-        /// Line of a JSON Lines file, or index of an array's element, counted from 1.
+        /// Counted from 1.
         line: usize,
+        /// What was wrong and what was got.
+        message: String,
+    },
+    /// An element of a JSON array or a row of a table is wrong; its line is not known.
+    #[error("{}: row {row}: {message}", .path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        row: usize,
         /// What was wrong and what was got.
         message: String,
     },

@@ -36,13 +36,20 @@ mod online {
     impl<'a> Name<'a> {
         fn parse(text: &'a str) -> Option<Self> {
             let (owner, rest) = text.split_once('/')?;
-            let (name, pattern) = match rest.split_once('/') {
-                Some((name, pattern)) => (name, Some(pattern)),
-                None => (rest, None),
-            };
-            let (name, revision) = match name.split_once('@') {
-                Some((name, revision)) => (name, Some(revision)),
-                None => (name, None),
+            let (name, rest) = rest.split_at(rest.find(['/', '@']).unwrap_or(rest.len()));
+            let (revision, pattern) = match rest.strip_prefix('@') {
+                None => (None, rest.strip_prefix('/')),
+                Some(rest) => {
+                    // Branches and tags are one word here, `refs/pr/7` and `refs/convert/parquet` three.
+                    let words = if rest.starts_with("refs/") { 3 } else { 1 };
+                    let end = rest.match_indices('/').nth(words - 1);
+                    let end = end.map_or(rest.len(), |(at, _)| at);
+                    let revision = &rest[..end];
+                    if revision.split('/').filter(|word| !word.is_empty()).count() != words {
+                        return None;
+                    }
+                    (Some(revision), rest.get(end + 1..))
+                }
             };
             let all = [Some(owner), Some(name), revision];
             let good = all.iter().flatten().all(|part| !part.is_empty());
@@ -67,7 +74,7 @@ mod online {
                 }
                 None => {
                     let data: Vec<_> = all.iter().filter(|path| is_data(Path::new(path))).collect();
-                    let train = data.iter().filter(|path| path.contains("train"));
+                    let train = data.iter().filter(|path| is_train(path));
                     let train: Vec<_> = train.copied().collect();
                     if train.is_empty() { data } else { train }
                 }
@@ -76,8 +83,24 @@ mod online {
                 let all = all.iter().take(20).map(String::as_str).collect::<Vec<_>>();
                 return Err(format!("has no such data file; it has {}", all.join(", ")));
             }
-            Ok(found.into_iter().cloned().collect())
+            match found.iter().find(|path| !is_inside(path)) {
+                Some(path) => Err(format!("has a file that would be outside of it: {path:?}")),
+                None => Ok(found.into_iter().cloned().collect()),
+            }
         }
+    }
+
+    /// `train` is a word of the path, as it is for Hugging Face's own library: not that of `constrained.jsonl`.
+    fn is_train(path: &str) -> bool {
+        let mut words = path.split(|c: char| !c.is_alphabetic());
+        words.any(|word| word == "train" || word == "training")
+    }
+
+    /// What a hub lists becomes a path here, which must not lead out of the cache.
+    fn is_inside(path: &str) -> bool {
+        let drive = path.as_bytes().get(1) == Some(&b':');
+        let mut words = path.split('/');
+        !drive && !path.contains('\\') && words.all(|word| !matches!(word, "" | "." | ".."))
     }
 
     /// Downloads what is not in the cache yet.
@@ -174,7 +197,23 @@ mod online {
                 (name.owner, name.name, name.revision, name.pattern),
                 ("a", "b", Some("main"), Some("data/*.jsonl"))
             );
-            for bad in ["", "a", "a/", "/b", "a/b@", "a/@x"] {
+            for (text, revision, pattern) in [
+                ("a/b", None, None),
+                ("a/b/x@y.jsonl", None, Some("x@y.jsonl")),
+                ("a/b@refs/pr/7", Some("refs/pr/7"), None),
+                ("a/b@refs/pr/7/*.jsonl", Some("refs/pr/7"), Some("*.jsonl")),
+                (
+                    "a/b@refs/convert/parquet/default/train/*",
+                    Some("refs/convert/parquet"),
+                    Some("default/train/*"),
+                ),
+            ] {
+                let name = Name::parse(text).unwrap();
+                assert_eq!((name.owner, name.name), ("a", "b"), "{text}");
+                assert_eq!((name.revision, name.pattern), (revision, pattern), "{text}");
+            }
+            let bad = ["", "a", "a/", "/b", "a/b@", "a/@x", "a/b@/x", "a/b@refs/pr"];
+            for bad in bad.into_iter().chain(["a/b@refs//7/x", "a/b@refs/"]) {
                 assert_eq!(Name::parse(bad), None, "{bad}");
             }
         }
@@ -201,6 +240,14 @@ mod online {
                 ["x.jsonl", "y.json.gz"]
             );
             assert_eq!(
+                choose("a/b", &["constrained.jsonl", "x-train_sft.jsonl"]).unwrap(),
+                ["x-train_sft.jsonl"]
+            );
+            assert_eq!(
+                choose("a/b", &["train1.jsonl", "training/0.jsonl", "test.jsonl"]).unwrap(),
+                ["train1.jsonl", "training/0.jsonl"]
+            );
+            assert_eq!(
                 choose("a/b/data/test*", &all).unwrap(),
                 ["data/test-0.parquet"]
             );
@@ -209,6 +256,19 @@ mod online {
                     .unwrap_err()
                     .contains("it has README.md")
             );
+        }
+
+        #[test]
+        fn files_stay_in_the_cache() {
+            for bad in ["/x.jsonl", "../x.jsonl", "a/../../x.jsonl", "a//x.jsonl"]
+                .into_iter()
+                .chain(["a\\..\\x.jsonl", "C:x.jsonl", "./x.jsonl"])
+            {
+                for name in ["a/b", "a/b/**"] {
+                    let chosen = Name::parse(name).unwrap().choose(vec![bad.into()]);
+                    assert!(chosen.unwrap_err().contains("would be outside"), "{bad}");
+                }
+            }
         }
     }
 }

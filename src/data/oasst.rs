@@ -11,6 +11,8 @@ const DELETED: &str = "message is deleted";
 const REFUSED: &str = "message did not pass review";
 const LANGUAGE: &str = "message is in another language";
 const UNRANKED: &str = "answer has no rank among its siblings";
+const UNANSWERED: &str = "prompt without an answer";
+const FOLLOWS: &str = "follows a message that was left out";
 
 /// The ranked answers of each prompt of a tree, or of a message with its replies. Keys that are null are as good as absent.
 pub(super) fn parse(row: &Row, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
@@ -23,6 +25,12 @@ pub(super) fn parse(row: &Row, language: Option<&str>) -> Result<Vec<Parsed>, Wr
                 shown(other)
             ));
         }
+        None if matches!(row.get("replies"), None | Some(Value::Null)) => {
+            return Err(
+                "is one message of a tree, without \"replies\": answers are ranked among their siblings, so whole trees are needed (OpenAssistant's .trees.jsonl.gz)"
+                    .into(),
+            );
+        }
         None => row,
     };
     let mut tree = Tree {
@@ -30,7 +38,7 @@ pub(super) fn parse(row: &Row, language: Option<&str>) -> Result<Vec<Parsed>, Wr
         found: Vec::new(),
     };
     match usable(root, language)? {
-        Err(dropped) => tree.found.push(dropped),
+        Err(left) => tree.without(left, root)?,
         Ok(("user", text)) => tree.below(root, &[Message::new("user", text)])?,
         Ok(_) => return Err("a tree must begin with a prompter's message".into()),
     }
@@ -45,20 +53,12 @@ struct Tree<'a> {
 impl Tree<'_> {
     /// What people said after `path`, whose last message is `message`. JSON that is nested deeper than 128 was refused before.
     fn below(&mut self, message: &Map<String, Value>, path: &[Message]) -> Result<(), Wrong> {
-        let replies = match message.get("replies") {
-            None | Some(Value::Null) => return Ok(()),
-            Some(Value::Array(replies)) => replies,
-            Some(other) => return Err(format!("\"replies\" must be a list, got {}", shown(other))),
-        };
         let mut answers = Vec::new();
-        for reply in replies {
-            let Value::Object(reply) = reply else {
-                return Err(format!("a reply must be a message, got {}", shown(reply)));
-            };
+        for reply in replies(message)? {
             let (role, text) = match usable(reply, self.language)? {
                 Ok(usable) => usable,
-                Err(dropped) => {
-                    self.found.push(dropped);
+                Err(left) => {
+                    self.without(left, reply)?;
                     continue;
                 }
             };
@@ -70,17 +70,51 @@ impl Tree<'_> {
             self.below(reply, &path)?;
         }
         if answers.is_empty() {
+            if path.last().is_some_and(|message| message.role == "user") {
+                self.found.push(Parsed::LeftOut(UNANSWERED));
+            }
             return Ok(());
         }
+        let unranked = answers.iter().filter(|(_, rank)| rank.is_none()).count();
         if answers.len() > 1 {
-            let unranked = answers.iter().filter(|(_, score)| score.is_none());
-            let dropped = unranked.map(|_| Parsed::Dropped(UNRANKED));
+            let dropped = (0..unranked).map(|_| Parsed::Dropped(UNRANKED));
             self.found.extend(dropped);
+            // All are counted, so nothing is left to be said of them together.
+            if unranked == answers.len() {
+                return Ok(());
+            }
         }
         let prompt = Prompt::Messages(path.to_vec());
         self.found.push(Parsed::Ranked(Ranked { prompt, answers }));
         Ok(())
     }
+
+    /// Counts a message that is of no use, and each that follows it.
+    fn without(&mut self, left: Parsed, message: &Map<String, Value>) -> Result<(), Wrong> {
+        let asked = matches!(left, Parsed::LeftOut(_));
+        self.found.push(left);
+        for reply in replies(message)? {
+            let follows = if asked {
+                Parsed::LeftOut(FOLLOWS)
+            } else {
+                Parsed::Dropped(FOLLOWS)
+            };
+            self.without(follows, reply)?;
+        }
+        Ok(())
+    }
+}
+
+fn replies(message: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, Wrong> {
+    let replies = match message.get("replies") {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(replies)) => replies.iter(),
+        Some(other) => return Err(format!("\"replies\" must be a list, got {}", shown(other))),
+    };
+    let message = |reply: &'_ Value| format!("a reply must be a message, got {}", shown(reply));
+    replies
+        .map(|reply| reply.as_object().ok_or_else(|| message(reply)))
+        .collect()
 }
 
 /// Role and text; or what became of the message, and with it of all that follows.
@@ -103,10 +137,9 @@ fn usable<'a>(
         }
     };
     let content = text("text").ok_or("a message must have a \"text\"")?;
-    let is = |key: &str, value: bool| message.get(key) == Some(&Value::Bool(value));
-    Ok(if is("deleted", true) {
+    Ok(if flag(message, "deleted")? == Some(true) {
         Err(Parsed::Dropped(DELETED))
-    } else if is("review_result", false) {
+    } else if flag(message, "review_result")? == Some(false) {
         Err(Parsed::Dropped(REFUSED))
     } else if language.is_some_and(|language| text("lang") != Some(language)) {
         Err(Parsed::LeftOut(LANGUAGE))
@@ -117,12 +150,24 @@ fn usable<'a>(
     })
 }
 
+fn flag(message: &Map<String, Value>, key: &str) -> Result<Option<bool>, Wrong> {
+    match message.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(other) => Err(format!(
+            "\"{key}\" must be true, false or null, got {}",
+            shown(other)
+        )),
+    }
+}
+
+/// Tables have whole numbers as floats where some are missing.
 fn rank(message: &Map<String, Value>) -> Result<Option<f64>, Wrong> {
     match message.get("rank") {
         None | Some(Value::Null) => Ok(None),
-        Some(rank) => match rank.as_u64() {
-            Some(rank) => Ok(Some(rank as f64)),
-            None => Err(format!("\"rank\" must be 0, 1, …, got {}", shown(rank))),
+        Some(rank) => match rank.as_f64() {
+            Some(whole) if whole >= 0.0 && whole.fract() == 0.0 => Ok(Some(whole)),
+            _ => Err(format!("\"rank\" must be 0, 1, …, got {}", shown(rank))),
         },
     }
 }

@@ -2,24 +2,28 @@
 
 use crate::model::Message;
 
-const MARKERS: [(&str, &str); 2] = [("\n\nHuman: ", "user"), ("\n\nAssistant: ", "assistant")];
+const MARKERS: [(&str, &str); 2] = [("\n\nHuman:", "user"), ("\n\nAssistant:", "assistant")];
 
 /// The turns of `\n\nHuman: …\n\nAssistant: …`, in order.
 ///
-/// Only the whole markers split: `Human:` also occurs inside of turns. Roles are what the markers say, not every other one: turns of
-/// the assistant may follow each other. Turns are trimmed.
+/// Only the whole markers split: `Human:` also occurs inside of turns, and `\n\nHuman:s` is a word. A space, a line's end or the text's end is behind a marker: a turn
+/// may be empty. Roles are what the markers say, not every other one: turns of the assistant may follow each other. Turns are trimmed.
 pub(super) fn messages(text: &str) -> Result<Vec<Message>, String> {
     let mut starts: Vec<(usize, usize, &str)> = Vec::new();
     for (marker, role) in MARKERS {
         let found = text.match_indices(marker);
-        starts.extend(found.map(|(at, _)| (at, at + marker.len(), role)));
+        let found = found.map(|(at, _)| (at, at + marker.len(), role));
+        starts.extend(found.filter(|(_, end, _)| {
+            let next = text[*end..].chars().next();
+            next.is_none_or(|next| next == ' ' || next == '\n')
+        }));
     }
     starts.sort_unstable();
     match starts.first() {
         Some((0, _, "user")) => {}
         _ => {
             return Err(
-                "a transcript must begin with \"\\n\\nHuman: \"; for other texts add a \"prompt\" column"
+                "a transcript must begin with \"\\n\\nHuman:\"; for other texts add a \"prompt\" column"
                     .into(),
             );
         }
@@ -53,6 +57,22 @@ mod tests {
                 ("assistant", "c"),
                 ("assistant", "d")
             ]
+        );
+    }
+
+    #[test]
+    fn markers_end_in_a_space_a_line_or_the_text() {
+        let roles = |text: &str| -> Vec<String> {
+            let turns = messages(text).unwrap().into_iter();
+            turns.map(|m| format!("{}={}", m.role, m.content)).collect()
+        };
+        assert_eq!(
+            roles("\n\nHuman: a\n\nAssistant:\n\nHuman: b\n\nAssistant:"),
+            ["user=a", "assistant=", "user=b", "assistant="]
+        );
+        assert_eq!(
+            roles("\n\nHuman:\na\n\nHuman:s err\n\nAssistant:b"),
+            ["user=a\n\nHuman:s err\n\nAssistant:b"]
         );
     }
 

@@ -24,6 +24,9 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
             shown(got)
         ));
     };
+    if completions.is_empty() {
+        return Ok(vec![Parsed::Dropped("no completions")]);
+    }
     let (mut answers, mut parsed) = (Vec::new(), Vec::new());
     for completion in completions {
         let Some(response) = completion["response"].as_str() else {
@@ -37,9 +40,9 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
             continue;
         }
         let score = if overall {
-            number(&completion["overall_score"])
+            number(completion, "overall_score")?
         } else {
-            mean_rating(&completion["annotations"])
+            mean_rating(&completion["annotations"])?
         };
         match score {
             None => parsed.push(Parsed::Dropped("answer has no rating")),
@@ -53,27 +56,32 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
     Ok(parsed)
 }
 
-/// Over the aspects that were rated; `None` if none was. Not applicable is written `N/A`.
-fn mean_rating(annotations: &Value) -> Option<f64> {
-    let aspects = annotations.as_object()?.values();
-    // One aspect, or a list of one.
-    let aspects = aspects.map(|aspect| {
-        aspect
-            .as_array()
-            .and_then(|list| list.first())
-            .unwrap_or(aspect)
-    });
-    let ratings: Vec<f64> = aspects
-        .filter_map(|aspect| number(&aspect["Rating"]))
-        .collect();
+/// Over the aspects that were rated; `None` if none was.
+fn mean_rating(annotations: &Value) -> Result<Option<f64>, Wrong> {
+    let aspects = annotations.as_object().into_iter().flat_map(|a| a.values());
+    let mut ratings = Vec::new();
+    for aspect in aspects {
+        // One aspect, or a list of one.
+        let one = aspect.as_array().and_then(|list| list.first());
+        ratings.extend(number(one.unwrap_or(aspect), "Rating")?);
+    }
     let n = ratings.len();
-    (n > 0).then(|| ratings.into_iter().sum::<f64>() / n as f64)
+    Ok((n > 0).then(|| ratings.into_iter().sum::<f64>() / n as f64))
 }
 
-/// A number, or a text that is one.
-fn number(value: &Value) -> Option<f64> {
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.trim().parse().ok());
-    number.filter(|number| number.is_finite())
+/// A number, or a text that is one. Not applicable is written `N/A`.
+fn number(rated: &Value, key: &str) -> Result<Option<f64>, Wrong> {
+    let number = match &rated[key] {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim() == "N/A" => return Ok(None),
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_f64(),
+    };
+    match number.filter(|number| number.is_finite()) {
+        Some(number) => Ok(Some(number)),
+        None => Err(format!(
+            "\"{key}\" must be a number or \"N/A\", got {}",
+            shown(&rated[key])
+        )),
+    }
 }

@@ -8,6 +8,7 @@ mod fuzz;
 #[cfg(feature = "hub")]
 mod hub;
 mod sampling;
+mod sources;
 #[cfg(feature = "tokenizers")]
 mod templates;
 
@@ -258,7 +259,7 @@ fn bad_rows_are_errors_with_their_line() {
         "{error}"
     );
     let error = read_binary(file("[{}, 3]").path()).unwrap_err().to_string();
-    assert!(error.contains(":1: columns must be"), "{error}");
+    assert!(error.contains(": row 1: columns must be"), "{error}");
     let error = read_binary(file(format!("\n[{good},\n{{]")).path())
         .unwrap_err()
         .to_string();

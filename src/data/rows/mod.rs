@@ -10,10 +10,13 @@ use json::{Elements, Strict};
 use open::open;
 use serde::Deserializer;
 use serde_json::{Map, Value};
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 pub(super) type Row = Map<String, Value>;
+
+/// Bytes of a line of JSON Lines. A row longer than that is no feedback, and a file without line ends would fill the memory.
+const LONGEST: usize = 256 << 20;
 
 /// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in memory at a time.
 pub(super) fn for_each_row(
@@ -96,7 +99,7 @@ fn array(
     let read = json.deserialize_seq(Elements(|value| {
         index += 1;
         let done = object(path, index, value).and_then(|value| row(index, value));
-        refused = done.err();
+        refused = done.err().map(by_row);
         refused.is_none()
     }));
     if let Some(error) = refused {
@@ -107,7 +110,7 @@ fn array(
             return Error::io("read", path)(error.into());
         }
         let line = passed + error.line();
-        wrong(path, line, format!("is not valid JSON: {error}"))
+        wrong(path, line, not_json(&error))
     })
 }
 
@@ -120,9 +123,14 @@ fn lines(
     let mut bytes = Vec::new();
     for line in passed + 1.. {
         bytes.clear();
-        let read = reader.read_until(b'\n', &mut bytes);
+        let mut limited = reader.as_mut().take(LONGEST as u64 + 1);
+        let read = limited.read_until(b'\n', &mut bytes);
         if read.map_err(Error::io("read", path))? == 0 {
             break;
+        }
+        if bytes.len() > LONGEST {
+            let most = LONGEST >> 20;
+            return Err(wrong(path, line, format!("is longer than {most} MiB")));
         }
         let text = std::str::from_utf8(&bytes).map_err(|error| {
             let at = error.valid_up_to() + 1;
@@ -131,14 +139,20 @@ fn lines(
         if text.trim().is_empty() {
             continue;
         }
-        let Strict(value) = serde_json::from_str(text.trim()).map_err(|error| {
-            // serde counts lines within the text, which has one.
-            let error = error.to_string().replace(" at line 1 column", " at column");
-            wrong(path, line, format!("is not valid JSON: {error}"))
-        })?;
+        let Strict(value) = serde_json::from_str(text.trim())
+            .map_err(|error| wrong(path, line, not_json(&error)))?;
         row(line, object(path, line, value)?)?;
     }
     Ok(())
+}
+
+/// What serde says, less its own count of lines, which begins where the text does.
+fn not_json(error: &serde_json::Error) -> String {
+    let (line, column, text) = (error.line(), error.column(), error.to_string());
+    match text.strip_suffix(&format!(" at line {line} column {column}")) {
+        Some(what) => format!("is not valid JSON: {what} at column {column}"),
+        None => format!("is not valid JSON: {text}"),
+    }
 }
 
 fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
@@ -152,18 +166,43 @@ fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
     }
 }
 
-/// An error with its line. What the row said is in the message, on one line whatever it holds.
+/// Of arrays and tables the place is a row's, not a line's.
+fn by_row(error: Error) -> Error {
+    match error {
+        Error::Record {
+            path,
+            line: row,
+            message,
+        } => Error::Row { path, row, message },
+        other => other,
+    }
+}
+
+/// An error with its line.
 pub(super) fn wrong(path: &Path, line: usize, message: impl AsRef<str>) -> Error {
+    Error::Record {
+        path: path.into(),
+        line,
+        message: short(message.as_ref()),
+    }
+}
+
+/// Characters of a message: what it quotes may be as long as the row.
+const SAID: usize = 400;
+
+/// A message on one line, cut short, whatever it quotes.
+fn short(message: &str) -> String {
     let escaped = |c: char| {
         let control = c.is_control();
         let escaped = control.then(|| c.escape_default().to_string());
         escaped.unwrap_or_else(|| c.to_string())
     };
-    Error::Record {
-        path: path.into(),
-        line,
-        message: message.as_ref().chars().map(escaped).collect(),
+    let mut characters = message.chars();
+    let mut short: String = characters.by_ref().take(SAID).map(escaped).collect();
+    if characters.next().is_some() {
+        short.push('…');
     }
+    short
 }
 
 /// A value for an error message: its JSON, cut short.

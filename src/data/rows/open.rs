@@ -2,11 +2,15 @@
 
 use crate::error::Error;
 use std::fs::File;
+#[cfg(feature = "gzip")]
+use std::io::{self, Read};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Behind a byte from 0x50 to 0x5f: a frame to be passed over, as parallel compressors write first.
+const SKIPPABLE: &[u8] = &[0x2a, 0x4d, 0x18];
 
 /// What is in the file, decompressed.
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Error> {
@@ -16,7 +20,8 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Error> {
     if start.starts_with(GZIP) {
         return gunzip(path, reader);
     }
-    if start.starts_with(ZSTD) {
+    let skippable = matches!(start, [0x50..=0x5f, rest @ ..] if rest.starts_with(SKIPPABLE));
+    if start.starts_with(ZSTD) || skippable {
         return unzstd(path, reader);
     }
     Ok(Box::new(reader))
@@ -24,8 +29,57 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Error> {
 
 #[cfg(feature = "gzip")]
 fn gunzip(_path: &Path, reader: BufReader<File>) -> Result<Box<dyn BufRead>, Error> {
-    let decoder = flate2::bufread::MultiGzDecoder::new(reader);
-    Ok(Box::new(BufReader::new(decoder)))
+    let member = Some(flate2::bufread::GzDecoder::new(reader));
+    Ok(Box::new(BufReader::new(Members { member })))
+}
+
+/// Gzip streams one behind the other, as `cat` leaves them. Behind the last there may be zeros, as tapes and block devices have; flate2's own would say of anything
+/// else only that the file ends too soon.
+#[cfg(feature = "gzip")]
+struct Members {
+    member: Option<flate2::bufread::GzDecoder<BufReader<File>>>,
+}
+
+#[cfg(feature = "gzip")]
+impl Read for Members {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let next = next_byte(member.get_mut())?;
+            let rest = self.member.take().map(|member| member.into_inner());
+            match next {
+                None => {}
+                Some(byte) if byte == GZIP[0] => {
+                    self.member = rest.map(flate2::bufread::GzDecoder::new);
+                }
+                Some(_) => {
+                    let what = "something that is not gzip is behind the end of its gzip stream";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+                }
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// The first that is not zero, still in the reader.
+#[cfg(feature = "gzip")]
+fn next_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        if let Some(at) = buffer.iter().position(|byte| *byte != 0) {
+            let byte = buffer[at];
+            reader.consume(at);
+            return Ok(Some(byte));
+        }
+        match buffer.len() {
+            0 => return Ok(None),
+            zeros => reader.consume(zeros),
+        }
+    }
 }
 
 #[cfg(not(feature = "gzip"))]
