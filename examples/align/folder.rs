@@ -4,6 +4,7 @@ use crate::reading;
 use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
 use burn::module::Module;
 use burn_kto::prelude::*;
+use clap::ValueEnum;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,42 +21,57 @@ pub(crate) fn run(options: &Options, model: &Path, data: &Path) -> Result<(), Er
             message: "a run is there: go on with --resume, or choose another --out".into(),
         });
     }
-    if same_folder(&options.out.join("model"), model) {
+    if same_folder(&options.out.join("model"), model) || same_folder(&options.out, model) {
         return Err(Error::Model {
             path: model.into(),
-            message: "would be overwritten by what comes out: choose another --out".into(),
+            message: "what comes out would be written into it: choose another --out".into(),
         });
     }
-    let thumbs = matches!(options.method, Method::Kto | Method::ApoZero | Method::Bco);
-    let weighs = matches!(options.method, Method::Kto | Method::ApoZero);
-    refuse(
-        options.threshold.is_some() && !thumbs,
-        "threshold",
+    let method = options.method;
+    let thumbs = matches!(method, Method::Kto | Method::ApoZero | Method::Bco);
+    let weighs = matches!(method, Method::Kto | Method::ApoZero);
+    let compares = thumbs || matches!(method, Method::Dpo | Method::Rpo);
+    let (for_thumbs, for_kto) = (
         "is for thumbs: kto, apo-zero, bco",
-        options,
-    )?;
-    for (field, given) in options.sampling.of_thumbs() {
-        let reason = "is for thumbs: kto, apo-zero, bco";
-        refuse(given && !thumbs, field, reason, options)?;
-    }
-    for (field, given) in [
-        ("every-turn", options.reading.every_turn),
-        ("generation-marks", options.reading.generation_marks),
-    ] {
-        let reason = "is for demonstrations: sft";
-        refuse(
-            given && options.method != Method::Sft,
-            field,
-            reason,
-            options,
-        )?;
-    }
-    refuse(
-        options.balance && !weighs,
-        "balance",
         "is for kto and apo-zero",
-        options,
-    )?;
+    );
+    let with_reference = "is for kto, apo-zero, bco, dpo and rpo: others have no reference";
+    let (teaches, for_sft) = (method == Method::Sft, "is for demonstrations: sft");
+    let of_thumbs = options.sampling.of_thumbs();
+    let of_thumbs = of_thumbs.map(|(field, given)| (field, given, thumbs, for_thumbs));
+    let others = [
+        ("threshold", options.threshold.is_some(), thumbs, for_thumbs),
+        ("balance", options.balance, weighs, for_kto),
+        (
+            "desirable-weight",
+            options.desirable_weight != 1.0,
+            weighs,
+            for_kto,
+        ),
+        (
+            "undesirable-weight",
+            options.undesirable_weight != 1.0,
+            weighs,
+            for_kto,
+        ),
+        ("beta", options.beta.is_some(), !teaches, "is not for sft"),
+        (
+            "reference",
+            options.reference != ReferenceKind::Frozen,
+            compares,
+            with_reference,
+        ),
+        ("every-turn", options.reading.every_turn, teaches, for_sft),
+        (
+            "generation-marks",
+            options.reading.generation_marks,
+            teaches,
+            for_sft,
+        ),
+    ];
+    for (field, given, heard, reason) in of_thumbs.into_iter().chain(others) {
+        refuse(given && !heard, field, reason, options)?;
+    }
     let device = options.device.open()?;
     let tokenizer = HfTokenizer::from_folder(model)?;
     let jinja = JinjaTemplate::from_folder(model)?;
@@ -138,7 +154,10 @@ fn refuse(
     Err(Error::Config {
         field,
         reason,
-        value: format!("{:?}", options.method),
+        value: options
+            .method
+            .to_possible_value()
+            .map_or_else(String::new, |v| v.get_name().into()),
     })
 }
 

@@ -91,8 +91,15 @@ impl<'a> Continued<'a> {
     }
 
     /// Ids of what follows: those that both have together, without the prompt's. Where the end of the prompt would merge with the beginning of what
-    /// follows, that is tokenized by itself.
+    /// follows, that is tokenized by itself. So it is behind a text that the tokenizer does not know: the same id may stand for what follows, too.
     pub(super) fn by(&self, rest: &str) -> Result<Vec<u32>, Error> {
+        if self
+            .ids
+            .last()
+            .is_some_and(|last| self.tokenizer.unknown() == Some(*last))
+        {
+            return encode(self.tokenizer, rest);
+        }
         let both = encode(self.tokenizer, &[self.tail, rest].concat())?;
         match both.strip_prefix(&self.ids[self.tail_ids..]) {
             Some(ids) => Ok(ids.to_vec()),

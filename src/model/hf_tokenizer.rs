@@ -326,6 +326,17 @@ impl Tokenizer for HfTokenizer {
         Ok(Some(encoded.get_ids().iter().copied().zip(bytes).collect()))
     }
 
+    fn unknown(&self) -> Option<u32> {
+        use tokenizers::ModelWrapper as Model;
+        let token = match self.inner.get_model() {
+            Model::BPE(model) => model.unk_token.clone()?,
+            Model::WordPiece(model) => model.unk_token.clone(),
+            Model::WordLevel(model) => model.unk_token.clone(),
+            Model::Unigram(_) => return self.inner.token_to_id("<unk>"),
+        };
+        self.inner.token_to_id(&token)
+    }
+
     fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
         let decoded = self.inner.decode(tokens, true);
         decoded.map_err(|error| refused(&error.to_string()))

@@ -55,6 +55,11 @@ pub trait Tokenizer: Send + Sync {
         Ok(None)
     }
 
+    /// The id that texts become which the tokenizer does not know, whatever they are; none by default.
+    fn unknown(&self) -> Option<u32> {
+        None
+    }
+
     /// Text of `tokens`, without special tokens.
     fn decode(&self, tokens: &[u32]) -> Result<String, Error>;
 

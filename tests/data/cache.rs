@@ -448,6 +448,9 @@ impl Tokenizer for Whole<'_> {
     fn folded_tokens(&self) -> Vec<String> {
         self.0.folded_tokens()
     }
+    fn unknown(&self) -> Option<u32> {
+        self.0.unknown()
+    }
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.0.encode_text(text)
     }
@@ -617,6 +620,21 @@ fn a_prompt_is_not_tokenized_again_with_its_completion() {
     );
     let reached = odd("{}", &[("x<s>", "")]).boundaries();
     assert_eq!(reached, ["<t>"]);
+}
+
+#[test]
+fn unknown_text_behind_unknown_text_is_not_swallowed() {
+    let json = r#"{"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"},
+        "model": {"type": "WordLevel", "vocab": {"a": 0, "</s>": 1, "<unk>": 2}, "unk_token": "<unk>"}}"#;
+    let tokenizer = HfTokenizer::from_bytes(json, 1).unwrap();
+    let encoder = Encoder::new(&tokenizer, &PlainTemplate, 9);
+    let rows = [
+        SftExample::new("a FOO", "BAR a"),
+        SftExample::new("a", " a FOO"),
+    ];
+    let examples = encoder.encode_sft(&rows).unwrap().examples;
+    assert_eq!(examples[0], TokenizedSft::new([0, 2], [2, 0, 1]));
+    assert_eq!(examples[1], TokenizedSft::new([0], [0, 2, 1]));
 }
 
 /// Texts of what tokenizers and the guard stumble over.

@@ -24,7 +24,7 @@ fn rows_of_an_array_are_not_called_lines() {
         file.path().display()
     );
     assert_eq!(error(file.path()), expected);
-    let empty = format!("[{good}, {}]", bad.replace("\"b\"", "\"\""));
+    let empty = format!("[{good}, {}]", good.replace("\"b\"", "\"\""));
     let strict = Reader::new().with_strict();
     let said = strict.binary(super::file(empty).path()).unwrap_err();
     let said = said.to_string();
