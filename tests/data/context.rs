@@ -339,3 +339,21 @@ fn what_a_template_refuses_is_dropped_and_named() {
         (&json!(98), &json!([10, 10, 10]))
     );
 }
+
+#[cfg(all(feature = "tokenizers", feature = "llama"))]
+#[test]
+fn a_tokenizer_with_more_ids_than_the_model_is_refused() {
+    let json = r#"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "d": 3}, "merges": []}}"#;
+    let tokenizer = HfTokenizer::from_bytes(json, 1).unwrap();
+    let model = |ids| LlamaConfig::new(ids, 8, 1, 2).init(42, &burn::tensor::Device::flex());
+    assert!(model(4).check_tokenizer(&tokenizer).is_ok());
+    let error = model(3)
+        .check_tokenizer(&tokenizer)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("the tokenizer has 4 ids, the model 3"),
+        "{error}"
+    );
+    assert!(model(3).check_tokenizer(&tokenizer.with_pad(3)).is_ok());
+}

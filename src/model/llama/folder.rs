@@ -34,7 +34,8 @@ impl Llama {
     /// let model = |vocab_size| LlamaConfig::new(vocab_size, 16, 1, 2).init(42, &device);
     /// assert!(model(258).check_tokenizer(&ByteTokenizer).is_ok());
     /// let error = model(256).check_tokenizer(&ByteTokenizer).unwrap_err().to_string();
-    /// assert!(error.ends_with("the tokenizer has 258 ids, the model 256"));
+    /// assert!(error.ends_with("begins or ends with id 256, and the model has 256"), "{error}");
+    /// assert!(model(257).check_tokenizer(&ByteTokenizer).is_ok(), "which pads with 257");
     /// ```
     ///
     /// # Errors
