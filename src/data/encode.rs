@@ -4,7 +4,7 @@ use super::continuation::{Boundaries, Continued};
 use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
 use super::guard::{Guard, encode};
 use super::marked;
-use super::report::{EncodeReport, REFUSED};
+use super::report::EncodeReport;
 use super::tasks::{TASK, map_tasks};
 use super::token_ids::TokenIds;
 use super::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
@@ -70,7 +70,13 @@ const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assis
 
 /// All of them.
 #[cfg(feature = "cache")]
-pub(super) const DROPPED: [&str; 5] = [NO_PROMPT, NO_COMPLETION, NO_ROOM, NOTHING_MARKED, REFUSED];
+pub(super) const DROPPED: [&str; 5] = [
+    NO_PROMPT,
+    NO_COMPLETION,
+    NO_ROOM,
+    NOTHING_MARKED,
+    super::report::REFUSED,
+];
 
 /// What does not change from row to row.
 struct Marks {

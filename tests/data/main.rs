@@ -348,6 +348,19 @@ fn anthropic_hh_has_its_known_rows() {
         5
     );
     assert_eq!(loaded.examples.len(), 2303);
+    // Four and five rows before these are dropped; the assistant speaks twice in a row.
+    let roles = |row: usize| match &loaded.examples[row].prompt {
+        Prompt::Messages(messages) => messages.iter().map(|m| m.role.clone()).collect(),
+        Prompt::Text(_) => Vec::new(),
+    };
+    for row in [667 - 2, 763 - 2] {
+        let (mut roles, twice) = (roles(row), ["assistant", "assistant"]);
+        roles.push("assistant".into());
+        assert!(
+            roles.windows(2).any(|pair| pair == twice),
+            "row {row}: {roles:?}"
+        );
+    }
 }
 
 #[test]

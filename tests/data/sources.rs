@@ -1,6 +1,8 @@
 //! Files as they come: damaged, endless, linked, packed in odd ways; and rows that would vanish without a word.
 
-use super::{ROWS, expected, file};
+use super::file;
+#[cfg(any(feature = "gzip", feature = "zstd"))]
+use super::{ROWS, expected};
 use burn_kto::prelude::*;
 use std::path::Path;
 
