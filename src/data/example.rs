@@ -30,7 +30,7 @@ impl From<Vec<Message>> for Prompt {
 }
 
 /// What all kinds of examples have in common, for whoever counts them.
-pub(super) trait Example {
+pub trait Example {
     fn prompt(&self) -> &Prompt;
 
     /// What was answered; of a pair both.

@@ -78,7 +78,7 @@ impl FromStr for Format {
 
 /// What a row says, whichever form it has.
 #[derive(Debug)]
-pub(super) enum Parsed {
+pub enum Parsed {
     Sft(SftExample),
     Binary(BinaryExample),
     Preference(PreferenceExample),

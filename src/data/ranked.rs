@@ -17,7 +17,7 @@ pub enum RankedPairs {
 
 /// A prompt and its answers with scores, higher being better; or without, where nobody ranked them.
 #[derive(Debug)]
-pub(super) struct Ranked {
+pub struct Ranked {
     pub(super) prompt: Prompt,
     pub(super) answers: Vec<(String, Option<f64>)>,
 }

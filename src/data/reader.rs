@@ -4,7 +4,8 @@ use super::census::Census;
 use super::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
 use super::files::files;
 use super::format::{Choices, Format, Parsed};
-use super::ranked::{Ranked, RankedPairs};
+use super::kind::{Kind, Out};
+use super::ranked::RankedPairs;
 use super::report::ReadReport;
 use super::rows::{for_each_row, wrong};
 use super::score::ScoredExample;
@@ -52,11 +53,11 @@ pub struct Loaded<T> {
 pub struct Reader {
     format: Option<Format>,
     strict: bool,
-    pairs: RankedPairs,
+    pub(super) pairs: RankedPairs,
     choices: Choices,
-    per_prompt: Option<usize>,
-    duplicates: bool,
-    every_turn: bool,
+    pub(super) per_prompt: Option<usize>,
+    pub(super) duplicates: bool,
+    pub(super) every_turn: bool,
     seed: u64,
 }
 
@@ -152,22 +153,7 @@ impl Reader {
     ///
     /// Where a file cannot be read, and at the first row that is wrong, with its line.
     pub fn binary(&self, path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
-        self.load(path.as_ref(), |parsed, out| match parsed {
-            Parsed::Binary(example) => out.unit(vec![example]),
-            Parsed::Preference(pair) => out.unit(pair.into_binary().into()),
-            Parsed::Ranked(ranked) => {
-                let (thumbs, middle) = ranked.thumbs();
-                out.left_out(MIDDLE, middle);
-                if ranked.ranked() == 0 {
-                    return out.without_order(&ranked, UNRANKED);
-                }
-                thumbs.into_iter().try_for_each(|thumb| out.unit(vec![thumb]))
-            }
-            Parsed::Scored(_) => out.wrong(
-                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
-            ),
-            _ => out.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
-        })
+        self.load(path.as_ref())
     }
 
     /// Pairs.
@@ -176,22 +162,7 @@ impl Reader {
     ///
     /// As [`binary`](Self::binary).
     pub fn preferences(&self, path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
-        self.load(path.as_ref(), |parsed, out| match parsed {
-            Parsed::Preference(example) => out.unit(vec![example]),
-            Parsed::Ranked(ranked) => {
-                let pairs = ranked.pairs(self.pairs);
-                if pairs.is_empty() {
-                    return out.without_order(&ranked, NO_PAIR);
-                }
-                pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
-            }
-            Parsed::Binary(_) => out.wrong(
-                "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
-            ),
-            _ => out.wrong(
-                "is a demonstration (sft), where a pair is needed: \"chosen\" and \"rejected\"",
-            ),
-        })
+        self.load(path.as_ref())
     }
 
     /// Completions with scores. [`ScoreLabels`](super::ScoreLabels) makes thumbs of them.
@@ -200,21 +171,7 @@ impl Reader {
     ///
     /// As [`binary`](Self::binary).
     pub fn scored(&self, path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
-        self.load(path.as_ref(), |parsed, out| match parsed {
-            Parsed::Scored(example) => out.unit(vec![example]),
-            Parsed::Ranked(ranked) => {
-                let scored = ranked.scored();
-                if scored.is_empty() {
-                    return out.without_order(&ranked, UNRANKED);
-                }
-                scored.into_iter().try_for_each(|one| out.unit(vec![one]))
-            }
-            Parsed::Binary(_) => {
-                out.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
-            }
-            Parsed::Preference(_) => out.wrong("is a pair, so it needs no threshold"),
-            _ => out.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
-        })
+        self.load(path.as_ref())
     }
 
     /// Demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable.
@@ -223,74 +180,15 @@ impl Reader {
     ///
     /// As [`binary`](Self::binary).
     pub fn sft(&self, path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
-        self.load(path.as_ref(), |parsed, out| match parsed {
-            Parsed::Sft(example) if self.every_turn => out.unit(example.into_turns()),
-            Parsed::Sft(example) => out.unit(vec![example]),
-            Parsed::Preference(pair) => out.unit(vec![pair.into_sft()]),
-            Parsed::Scored(scored) => {
-                out.unit(vec![SftExample::new(scored.prompt, scored.completion)])
-            }
-            Parsed::Ranked(ranked) => match ranked.best() {
-                Some(example) => out.unit(vec![example]),
-                None => out.dropped(UNRANKED),
-            },
-            Parsed::Binary(example) if example.desirable && example.weight != 1.0 => {
-                out.wrong("has a \"weight\", which demonstrations have not")
-            }
-            Parsed::Binary(example) => match example.into_sft() {
-                Some(example) => out.unit(vec![example]),
-                None => {
-                    out.left_out("undesirable", 1);
-                    Ok(())
-                }
-            },
-            Parsed::Dropped(reason) => out.dropped(reason),
-            Parsed::LeftOut(reason) => {
-                out.left_out(reason, 1);
-                Ok(())
-            }
-        })
+        self.load(path.as_ref())
     }
 
-    fn load<T: Example>(
-        &self,
-        path: &Path,
-        keep: impl Fn(Parsed, &mut Row<'_, T>) -> Result<(), Error>,
-    ) -> Result<Loaded<T>, Error> {
-        let ratio = self.choices.score_ratio;
-        Error::check(
-            ratio >= 1.0 && ratio.is_finite(),
-            "score_ratio",
-            "must be at least 1 and finite",
-            ratio,
-        )?;
-        let mut report = ReadReport::default();
-        let mut units = Vec::new();
-        for file in files(path)? {
-            report.files += 1;
-            for_each_row(&file, |line, row| {
-                report.rows += 1;
-                let parsed = Format::parse(self.format, &row, &self.choices);
-                let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
-                *report.formats.entry(format).or_default() += 1;
-                report.look_for_unread(format, &row);
-                let mut out = Row {
-                    place: (&file, line),
-                    strict: self.strict,
-                    report: &mut report,
-                    units: &mut units,
-                };
-                parsed.into_iter().try_for_each(|parsed| match parsed {
-                    Parsed::Dropped(reason) => out.dropped(reason),
-                    Parsed::LeftOut(reason) => {
-                        out.left_out(reason, 1);
-                        Ok(())
-                    }
-                    parsed => keep(parsed, &mut out),
-                })
-            })?;
-        }
-        self.heard(&report)?;
+    fn load<T: Kind>(&self, path: &Path) -> Result<Loaded<T>, Error> {
+        let (mut report, mut units) = (ReadReport::default(), Vec::new());
+        self.scan(path, &mut report, &mut |unit| {
+            units.push(unit);
+            Ok(())
+        })?;
         let census = Census::of(units.iter().flatten());
         census.write(&mut report);
         if !self.duplicates {
@@ -303,14 +201,46 @@ impl Reader {
         self.cap(&mut units, &mut report);
         let examples: Vec<T> = units.into_iter().flatten().collect();
         report.count(&examples);
-        if examples.is_empty() {
-            let message = match report.rows {
-                0 => format!("{}: there is no row", path.display()),
-                _ => format!("{}: no row is of use: {report}", path.display()),
-            };
-            return Err(Error::Dataset { message });
-        }
+        report.of_use(path)?;
         Ok(Loaded { examples, report })
+    }
+
+    /// Hands on what belongs together, one row after another.
+    pub(super) fn scan<T: Kind>(
+        &self,
+        path: &Path,
+        report: &mut ReadReport,
+        take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let ratio = self.choices.score_ratio;
+        Error::check(
+            ratio >= 1.0 && ratio.is_finite(),
+            "score_ratio",
+            "must be at least 1 and finite",
+            ratio,
+        )?;
+        for file in files(path)? {
+            report.files += 1;
+            for_each_row(&file, |line, row| {
+                report.rows += 1;
+                let parsed = Format::parse(self.format, &row, &self.choices);
+                let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
+                *report.formats.entry(format).or_default() += 1;
+                report.look_for_unread(format, &row);
+                let mut out = Out {
+                    place: (&file, line),
+                    strict: self.strict,
+                    report,
+                    take,
+                };
+                parsed.into_iter().try_for_each(|parsed| match parsed {
+                    Parsed::Dropped(reason) => out.dropped(reason),
+                    Parsed::LeftOut(reason) => out.left_out(reason, 1),
+                    parsed => T::keep(self, parsed, &mut out),
+                })
+            })?;
+        }
+        self.heard(report)
     }
 
     /// Refuses settings for a format that no row had: they would have been ignored.
@@ -375,50 +305,5 @@ impl Reader {
         );
         let mut place = 0..;
         units.retain(|_| place.next().is_some_and(|i| kept.contains(&i)));
-    }
-}
-
-const UNRANKED: &str = "no answer is ranked";
-const NO_PAIR: &str = "no answer is better than another";
-const MIDDLE: &str = "answer at the median of its prompt";
-
-/// Where what a row says goes.
-struct Row<'a, T> {
-    place: (&'a Path, usize),
-    strict: bool,
-    report: &'a mut ReadReport,
-    units: &'a mut Vec<Vec<T>>,
-}
-
-impl<T> Row<'_, T> {
-    /// Examples that belong together.
-    fn unit(&mut self, examples: Vec<T>) -> Result<(), Error> {
-        self.units.push(examples);
-        Ok(())
-    }
-
-    fn dropped(&mut self, reason: &'static str) -> Result<(), Error> {
-        if self.strict {
-            return self.wrong(reason);
-        }
-        *self.report.dropped.entry(reason).or_default() += 1;
-        Ok(())
-    }
-
-    fn left_out(&mut self, reason: &'static str, count: usize) {
-        self.report.leave_out(reason, count);
-    }
-
-    /// Nothing can be said of answers that nobody put in an order; of one alone nobody could.
-    fn without_order(&mut self, ranked: &Ranked, reason: &'static str) -> Result<(), Error> {
-        if ranked.answers.len() > 1 {
-            return self.dropped(reason);
-        }
-        self.left_out("the only answer to its prompt", 1);
-        Ok(())
-    }
-
-    fn wrong(&self, message: &str) -> Result<(), Error> {
-        Err(wrong(self.place.0, self.place.1, message))
     }
 }

@@ -7,6 +7,7 @@ use crate::error::Error;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 /// What became of rows.
 ///
@@ -22,7 +23,7 @@ pub struct ReadReport {
     pub formats: BTreeMap<Format, usize>,
     /// Examples made of them; a pair read as thumbs makes two.
     pub examples: usize,
-    /// Different prompts, before duplicates are left out.
+    /// Different prompts, before duplicates are left out; 0 of a stream, which does not count them.
     pub prompts: usize,
     /// Rows, or answers in them, that are of no use, by reason.
     pub dropped: BTreeMap<&'static str, usize>,
@@ -100,11 +101,36 @@ impl ReadReport {
 
     /// Counts what is kept in the end.
     pub(super) fn count<T: Example>(&mut self, examples: &[T]) {
-        self.examples = examples.len();
-        let thumbs = |up: bool| examples.iter().filter(|e| e.thumb() == Some(up)).count();
-        (self.desirable, self.undesirable) = (thumbs(true), thumbs(false));
-        let scores = || examples.iter().filter_map(Example::score);
-        self.scores = scores().reduce(f64::min).zip(scores().reduce(f64::max));
+        let mut counts = Self::default();
+        examples.iter().for_each(|example| counts.add(example));
+        self.take_counts(counts);
+    }
+
+    /// Counts an example that is kept.
+    pub(super) fn add<T: Example>(&mut self, example: &T) {
+        self.examples += 1;
+        self.desirable += usize::from(example.thumb() == Some(true));
+        self.undesirable += usize::from(example.thumb() == Some(false));
+        if let Some(score) = example.score() {
+            let (low, high) = self.scores.unwrap_or((score, score));
+            self.scores = Some((low.min(score), high.max(score)));
+        }
+    }
+
+    pub(super) fn take_counts(&mut self, counts: Self) {
+        self.examples = counts.examples;
+        (self.desirable, self.undesirable) = (counts.desirable, counts.undesirable);
+        self.scores = counts.scores;
+    }
+
+    /// Refuses data of which nothing is left.
+    pub(super) fn of_use(&self, path: &Path) -> Result<(), Error> {
+        let message = match (self.examples, self.rows) {
+            (0, 0) => format!("{}: there is no row", path.display()),
+            (0, _) => format!("{}: no row is of use: {self}", path.display()),
+            _ => return Ok(()),
+        };
+        Err(Error::Dataset { message })
     }
 
     /// One line an item.
@@ -125,8 +151,10 @@ impl ReadReport {
                 format!("in {} files: {}", self.files, formats.join(", ")),
             ),
             ("examples", self.examples, String::new()),
-            ("prompts", self.prompts, String::new()),
         ];
+        if self.prompts > 0 {
+            lines.push(("prompts", self.prompts, String::new()));
+        }
         if self.desirable + self.undesirable > 0 {
             lines.push(("desirable", self.desirable, String::new()));
             lines.push(("undesirable", self.undesirable, String::new()));

@@ -9,6 +9,7 @@ mod fuzz;
 mod hub;
 mod sampling;
 mod sources;
+mod stream;
 #[cfg(feature = "tokenizers")]
 mod templates;
 
