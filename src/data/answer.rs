@@ -7,7 +7,7 @@ use super::rows::{Row, shown};
 use crate::model::Message;
 use serde_json::Value;
 
-pub(super) const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
+const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
 const CALLS: &str = "completion calls a tool";
 const REASONS: &str = "completion has reasoning beside its text";
 
@@ -19,11 +19,19 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn of(value: &Value, column: &str) -> Result<Self, Wrong> {
-        let (before, text) = match value {
-            Value::String(text) => (Vec::new(), text.clone()),
-            Value::Object(_) => split_last(vec![message_of(value, column)?], column)?,
-            list => split_last(messages_of(list, column)?, column)?,
-        };
+        match value {
+            Value::String(text) => Ok(Self {
+                before: Vec::new(),
+                text: text.clone(),
+            }),
+            Value::Object(_) => Self::last(vec![message_of(value, column)?], column),
+            list => Self::last(messages_of(list, column)?, column),
+        }
+    }
+
+    /// The last message, behind those before.
+    pub(super) fn last(messages: Vec<Message>, column: &str) -> Result<Self, Wrong> {
+        let (before, text) = split_last(messages, column)?;
         Ok(Self { before, text })
     }
 

@@ -357,3 +357,26 @@ impl Batcher for BinaryBatcher {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_that_are_none_are_counted() {
+        let example = |prompt| TokenizedBinary::new([prompt], [5, 0], true);
+        let dataset = [example(1), example(2), example(1)];
+        let batcher = BinaryBatcher::new(0, 8);
+        let matched = |partners: [usize; 3]| {
+            let batch = batcher.rows(&dataset, &[0, 1, 2], &partners, &Device::flex());
+            batch.matched_pairs
+        };
+        // By their prompts: that all completions are alike does not matter.
+        assert_eq!(matched([1, 0, 1]), Some(0));
+        assert_eq!(matched([2, 0, 1]), Some(1));
+        assert_eq!(matched([0, 1, 2]), Some(3));
+        let without = batcher.without_pairs();
+        let batch = without.batch(&dataset, 7, &Device::flex()).unwrap();
+        assert_eq!(batch.matched_pairs, None);
+    }
+}

@@ -1,6 +1,6 @@
 //! What the columns of a row say.
 
-use super::answer::{self, Answer, PROMPTS_DIFFER, more_than_text};
+use super::answer::{self, Answer, more_than_text};
 use super::example::{Prompt, SftExample};
 use super::format::{EMPTY, Parsed, Wrong};
 use super::messages::{TOOLS, messages_of, split_last};
@@ -240,12 +240,9 @@ fn preference(row: &Row) -> Result<Parsed, Wrong> {
 
 /// A pair of whole conversations, which must begin alike.
 fn whole(chosen: Vec<Message>, rejected: Vec<Message>) -> Result<Parsed, Wrong> {
-    let (prompt, chosen) = split_last(chosen, "chosen")?;
-    let (other, rejected) = split_last(rejected, "rejected")?;
-    if prompt != other {
-        return Ok(Parsed::Dropped(PROMPTS_DIFFER));
-    }
-    Ok(Parsed::pair(Prompt::Messages(prompt), chosen, rejected))
+    let chosen = Answer::last(chosen, "chosen")?;
+    let rejected = Answer::last(rejected, "rejected")?;
+    answer::pair(&Prompt::Messages(Vec::new()), chosen, rejected)
 }
 
 fn system(row: &Row) -> Result<Option<Message>, Wrong> {

@@ -108,7 +108,7 @@ impl<'a> Encoder<'a> {
     }
 
     /// Demonstrations: of a conversation all is scored that the chat template has between `{% generation %}` and `{% endgeneration %}`, every turn of
-    /// the assistant in one pass, instead of the last turn. Past turns are scored as the template writes them when others follow. Where the conversation is too
+    /// the assistant in one pass, instead of the last turn: the assistant mask of transformers 5.24, of tokens of which a part is marked. Past turns are scored as the template writes them when others follow. Where the conversation is too
     /// long, its end is cut off, and no end of sequence is put there.
     ///
     /// ```

@@ -4,6 +4,7 @@ use super::kind::ReadExample;
 use super::reader::Reader;
 use super::report::ReadReport;
 use crate::error::Error;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -11,8 +12,10 @@ use std::thread::{self, JoinHandle};
 /// Examples that are read while they are asked for: some hundred are in memory at a time. After an error there are no more.
 #[derive(Debug)]
 pub struct ExampleStream<T> {
+    /// `None` after the last one.
     examples: Option<Receiver<Result<T, Error>>>,
-    reader: JoinHandle<ReadReport>,
+    reader: Option<JoinHandle<ReadReport>>,
+    report: ReadReport,
 }
 
 /// Examples read ahead.
@@ -51,8 +54,9 @@ impl Reader {
         path: impl AsRef<Path>,
     ) -> Result<ExampleStream<T>, Error> {
         let needs = "needs all rows in memory, and these come one after another";
-        Error::check(self.per_prompt.is_none(), "per_prompt", needs, "it")?;
-        Error::check(self.duplicates, "without_duplicates", needs, "it")?;
+        let most = self.per_prompt.unwrap_or_default();
+        Error::check(self.per_prompt.is_none(), "per_prompt", needs, most)?;
+        Error::check(self.duplicates, "without_duplicates", needs, true)?;
         let (sender, examples) = sync_channel(AHEAD);
         let (settings, path) = (self.clone(), path.as_ref().to_path_buf());
         let reader = thread::spawn(move || {
@@ -75,16 +79,27 @@ impl Reader {
         });
         Ok(ExampleStream {
             examples: Some(examples),
-            reader,
+            reader: Some(reader),
+            report: ReadReport::default(),
         })
     }
 }
 
 impl<T> ExampleStream<T> {
     /// What became of the rows that were read.
-    pub fn report(self) -> ReadReport {
-        drop(self.examples);
-        self.reader.join().unwrap_or_default()
+    pub fn report(mut self) -> ReadReport {
+        self.finish();
+        self.report
+    }
+
+    /// Lets the reader end, and passes on its panic: half of a file must not look like all of it.
+    fn finish(&mut self) {
+        self.examples = None;
+        match self.reader.take().map(JoinHandle::join) {
+            None => {}
+            Some(Ok(report)) => self.report = report,
+            Some(Err(panic)) => resume_unwind(panic),
+        }
     }
 }
 
@@ -94,7 +109,7 @@ impl<T> Iterator for ExampleStream<T> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.examples.as_ref()?.recv().ok();
         if matches!(next, None | Some(Err(_))) {
-            self.examples = None;
+            self.finish();
         }
         next
     }

@@ -529,6 +529,25 @@ fn any_number_of_cores_gives_the_same() {
     assert!(one_by_one.eq(examples));
 }
 
+#[test]
+fn marks_need_a_tokenizer_that_knows_where_its_tokens_are() {
+    let letters = HfTokenizer::from_bytes(LETTERS, 3).unwrap();
+    let source =
+        "{% for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let rows = [SftExample::new(chat("a"), "b")];
+    let encode = |tokenizer: &dyn Tokenizer| {
+        let encoder = Encoder::new(tokenizer, &template, 9).with_generation_marks();
+        Ok::<_, Error>(encoder.encode_sft(&rows)?.examples[0].clone())
+    };
+    assert_eq!(encode(&letters).unwrap(), TokenizedSft::new([0], [1]));
+    let error = encode(&whole(&letters)).unwrap_err().to_string();
+    assert!(
+        error.contains("does not say where its tokens are"),
+        "{error}"
+    );
+}
+
 /// Letters with merges, and added tokens of all kinds; what comes before the model differs.
 fn odd(pipeline: &str, more: &[(&str, &str)]) -> HfTokenizer {
     let letters = [
