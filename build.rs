@@ -1,4 +1,5 @@
-//! Tells the linker where LibTorch is, so that tests and examples find it without `LD_LIBRARY_PATH`. Does nothing without feature `tch`.
+//! Tells the linker where LibTorch is, so that tests and examples find it without
+//! `LD_LIBRARY_PATH`. Does nothing without feature `tch`.
 
 fn main() {
     println!("cargo::rerun-if-env-changed=LIBTORCH");

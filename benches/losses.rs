@@ -1,4 +1,5 @@
-//! Losses on sequences, and the fused head against logits. `cargo bench`; compare within one run, machines are noisy.
+//! Losses on sequences, and the fused head against logits. `cargo bench`; compare within one run,
+//! machines are noisy.
 
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
 use burn_kto::prelude::*;

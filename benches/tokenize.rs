@@ -1,12 +1,15 @@
-//! Building a token cache against what the tokenizers crate's own `encode_batch` takes for the same texts, and memory while the cache is read.
+//! Building a token cache against what the tokenizers crate's own `encode_batch` takes for the same
+//! texts, and memory while the cache is read.
 //!
 //! ```text
 //! BURN_KTO_TOKENIZER=tokenizer.json BURN_KTO_ROWS=1000000 cargo bench --bench tokenize
 //! ```
 //!
-//! Each takes turns, a slice of the rows at a time, in a process of its own, so that a noisy machine is as noisy for one as for the other and nobody gets a
-//! heap that another one left. `encode_batch` gets finished texts; the cache gets conversations, and its time includes the chat template, looking for forged
-//! turns, finding where the prompt ends, dropping what it holds, the files and their verification.
+//! Each takes turns, a slice of the rows at a time, in a process of its own, so that a noisy
+//! machine is as noisy for one as for the other and nobody gets a heap that another one left.
+//! `encode_batch` gets finished texts; the cache gets conversations, and its time includes the chat
+//! template, looking for forged turns, finding where the prompt ends, dropping what it holds, the
+//! files and their verification.
 
 use burn::tensor::Device;
 use burn_kto::prelude::*;
@@ -184,7 +187,8 @@ fn read(examples: &[TokenizedBinary]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Seconds of the clock, and of all cores together, which is what counts where others use the machine too.
+/// Seconds of the clock, and of all cores together, which is what counts where others use the
+/// machine too.
 #[derive(Clone, Copy, Default)]
 struct Spent {
     wall: f64,
@@ -196,7 +200,8 @@ impl Spent {
     fn now() -> Self {
         static START: OnceLock<Instant> = OnceLock::new();
         let wall = START.get_or_init(Instant::now).elapsed().as_secs_f64();
-        // User and system time, in hundredths, where the system tells; behind the program's name, which may hold spaces.
+        // User and system time, in hundredths, where the system tells; behind the program's name,
+        // which may hold spaces.
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
         let fields = stat.rsplit(')').next().unwrap_or_default();
         let ticks = fields.split_whitespace().skip(11).take(2);

@@ -1,5 +1,5 @@
-//! One workload on every backend that was compiled in: how long a KTO step takes, the first and those after it, and how far its numbers are
-//! from flex.
+//! One workload on every backend that was compiled in: how long a KTO step takes, the first and
+//! those after it, and how far its numbers are from flex.
 //!
 //! `cargo run --release --features tch,wgpu --example backends [DEVICE..]`
 

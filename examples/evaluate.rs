@@ -1,4 +1,5 @@
-//! Measures a language model as the papers measure: MMLU, GSM8K, BBH, HumanEval, win rate, held-out preferences.
+//! Measures a language model as the papers measure: MMLU, GSM8K, BBH, HumanEval, win rate, held-out
+//! preferences.
 //!
 //! ```text
 //! cargo run --release --features eval --example evaluate -- --model DIR --data DIR --tasks mmlu,gsm8k --limit 10
@@ -27,8 +28,9 @@ use std::time::Instant;
 
 /// Measures a language model: MMLU, GSM8K, BBH, HumanEval, win rate, held-out preferences.
 ///
-/// Every answer is written to OUT/MODEL/TASK.jsonl as it comes; the same command goes on where it was interrupted. Scores come with their
-/// standard error and go to OUT/results.json and OUT/results.md.
+/// Every answer is written to OUT/MODEL/TASK.jsonl as it comes; the same command goes on where it
+/// was interrupted. Scores come with their standard error and go to OUT/results.json and
+/// OUT/results.md.
 #[derive(Parser, Clone, Debug)]
 #[command(name = "evaluate", version)]
 pub(crate) struct Options {
@@ -36,8 +38,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", required_unless_present = "url")]
     model: Option<PathBuf>,
 
-    /// A second model: takes the same tasks, is compared item by item with a significance test, and is the opponent in the win rate and
-    /// the reference of preferences.
+    /// A second model: takes the same tasks, is compared item by item with a significance test, and
+    /// is the opponent in the win rate and the reference of preferences.
     #[arg(long, value_name = "DIR")]
     compare: Option<PathBuf>,
 
@@ -45,8 +47,9 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [TaskName::Mmlu, TaskName::Gsm8k])]
     tasks: Vec<TaskName>,
 
-    /// Folder of the benchmarks: mmlu/{test,dev}/*.csv, gsm8k_test.jsonl, gsm8k_train*.jsonl, bbh/*.json, bbh_cot_prompts/*.txt,
-    /// HumanEval.jsonl(.gz), and gsm8k_cot_prompt.txt if you have it.
+    /// Folder of the benchmarks: mmlu/{test,dev}/*.csv, gsm8k_test.jsonl, gsm8k_train*.jsonl,
+    /// bbh/*.json, bbh_cot_prompts/*.txt, HumanEval.jsonl(.gz), and gsm8k_cot_prompt.txt if you
+    /// have it.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
@@ -54,7 +57,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
-    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0, rocm:0, cpu, …
+    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0,
+    /// rocm:0, cpu, …
     #[arg(long, default_value_t)]
     device: DeviceChoice,
 
@@ -62,7 +66,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "runs/evaluate")]
     out: PathBuf,
 
-    /// Put the benchmarks' prompts to the model as a user's messages, in its chat template, instead of having them continued.
+    /// Put the benchmarks' prompts to the model as a user's messages, in its chat template, instead
+    /// of having them continued.
     #[arg(long)]
     chat: bool,
 
@@ -70,11 +75,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TOKENS")]
     max_length: Option<usize>,
 
-    /// Longest answer in tokens of BBH, HumanEval [default: 1024, as the harness] and the win rate [default: 256].
+    /// Longest answer in tokens of BBH, HumanEval [default: 1024, as the harness] and the win rate
+    /// [default: 256].
     #[arg(long, value_name = "TOKENS")]
     max_tokens: Option<usize>,
 
-    /// Items asked together; more share the reading of common examples, fewer are lost by an interruption.
+    /// Items asked together; more share the reading of common examples, fewer are lost by an
+    /// interruption.
     #[arg(long, default_value_t = 16)]
     batch: usize,
 
@@ -86,11 +93,13 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Prompting::Harness)]
     mmlu_prompt: Prompting,
 
-    /// HumanEval: allow running what the model writes, isolated; refused where isolation is not to be had.
+    /// HumanEval: allow running what the model writes, isolated; refused where isolation is not to
+    /// be had.
     #[arg(long)]
     run_code: bool,
 
-    /// HumanEval: run it without isolation if need be. Only inside a container or virtual machine of your own!
+    /// HumanEval: run it without isolation if need be. Only inside a container or virtual machine
+    /// of your own!
     #[arg(long, requires = "run_code")]
     unisolated: bool,
 
@@ -102,8 +111,9 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 0.0)]
     temperature: f64,
 
-    /// Win rate and preferences: prompts. Rows as the trainer reads them (their chosen or only completion is the opponent unless --compare
-    /// gives one; preferences need chosen and rejected), or MT-bench questions.
+    /// Win rate and preferences: prompts. Rows as the trainer reads them (their chosen or only
+    /// completion is the opponent unless --compare gives one; preferences need chosen and
+    /// rejected), or MT-bench questions.
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
 
@@ -175,7 +185,8 @@ pub(crate) enum TaskName {
     /// Answers to --prompts, judged against another's.
     #[value(name = "winrate")]
     WinRate,
-    /// Implicit rewards of the pairs of --prompts, against the reference --compare; divergence and length of sampled answers.
+    /// Implicit rewards of the pairs of --prompts, against the reference --compare; divergence and
+    /// length of sampled answers.
     Preferences,
 }
 

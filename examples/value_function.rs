@@ -1,4 +1,5 @@
-//! Draws how KTO feels gains and losses, and how strongly they pull, at three β: `docs/figures/value.svg` and `gradient.svg`.
+//! Draws how KTO feels gains and losses, and how strongly they pull, at three β:
+//! `docs/figures/value.svg` and `gradient.svg`.
 //!
 //! `cargo run --release --example value_function [FOLDER]`
 

@@ -1,6 +1,7 @@
 //! Which device, chosen at run time among those that were compiled in.
 //!
-//! What touches burn's constructors of devices, the deprecated ones of LibTorch among them, is here and nowhere else.
+//! What touches burn's constructors of devices, the deprecated ones of LibTorch among them, is here
+//! and nowhere else.
 
 use crate::error::Error;
 use burn::tensor::{Device, DeviceType, FloatDType, Tensor};
@@ -148,11 +149,13 @@ impl DeviceChoice {
 
     /// The device, after it has computed something.
     ///
-    /// Where burn panics on a device that is not there, its panic becomes the error: for that moment the process has a silent panic hook.
+    /// Where burn panics on a device that is not there, its panic becomes the error: for that
+    /// moment the process has a silent panic hook.
     ///
     /// # Errors
     ///
-    /// If the backend was not compiled in, naming the feature; or if the device is not there or does not work, naming what to install.
+    /// If the backend was not compiled in, naming the feature; or if the device is not there or
+    /// does not work, naming what to install.
     pub fn open(self) -> Result<Device, Error> {
         let Some(kind) = self.backend.kind() else {
             let feature = self.backend.feature();
@@ -344,7 +347,8 @@ fn listed(choices: &[DeviceChoice]) -> String {
 
 /// The result, or the text of a panic, which is not printed.
 fn quietly<T>(f: impl FnOnce() -> T) -> Result<T, String> {
-    // The hook belongs to the process: one at a time, lest one takes another's silence for the original.
+    // The hook belongs to the process: one at a time, lest one takes another's silence for the
+    // original.
     static HOOK: Mutex<()> = Mutex::new(());
     let _one = HOOK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let hook = panic::take_hook();

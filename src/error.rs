@@ -1,7 +1,8 @@
-//! One error for everything that comes from outside: files, rows, tokenizers, checkpoints, configurations.
+//! One error for everything that comes from outside: files, rows, tokenizers, checkpoints,
+//! configurations.
 //!
-//! Wrong shapes are bugs of the caller and panic, as in burn. Data of the world returns [`Error`], whose message says what,
-//! where, why and what was got, on one line.
+//! Wrong shapes are bugs of the caller and panic, as in burn. Data of the world returns [`Error`],
+//! whose message says what, where, why and what was got, on one line.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! Align language models with human feedback on [Burn](https://burn.dev): KTO, DPO and SFT, on any backend.
+//! Align language models with human feedback on [Burn](https://burn.dev): KTO, DPO and SFT, on any
+//! backend.
 //!
 //! | module | what it holds | floor |
 //! |---|---|---|
@@ -11,7 +12,8 @@
 //! | [`logprob`] | from logits or hidden states to log-probabilities | 1 |
 //! | [`device`], [`error`], [`sequence`] | shared by all | 0 |
 //!
-//! A module imports only from floors below it, so each can be used without those above: the losses never see a model.
+//! A module imports only from floors below it, so each can be used without those above: the losses
+//! never see a model.
 
 pub mod data;
 pub mod device;

@@ -59,7 +59,8 @@ impl Sequences {
         }
     }
 
-    /// Prompts with their completions, padded on the right with `pad` to the longest row; every completion token is scored.
+    /// Prompts with their completions, padded on the right with `pad` to the longest row; every
+    /// completion token is scored.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -151,7 +152,8 @@ impl Sequences {
         self.completion_mask.clone().narrow(1, 1, seq - 1)
     }
 
-    /// Flat indices into `[batch, seq - 1]` of the scored targets, ascending. Reads the mask back from the device.
+    /// Flat indices into `[batch, seq - 1]` of the scored targets, ascending. Reads the mask back
+    /// from the device.
     pub fn scored_positions(&self) -> Vec<usize> {
         let mask = self.target_mask().into_data();
         let scored = mask.iter::<bool>().enumerate();

@@ -1,4 +1,5 @@
-//! What outside code is compiled against: names, argument orders and types, through the prelude alone.
+//! What outside code is compiled against: names, argument orders and types, through the prelude
+//! alone.
 
 use burn::module::Module;
 use burn::tensor::{Bool, Device, Int, Tensor};

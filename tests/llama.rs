@@ -401,7 +401,8 @@ fn what_is_saved_is_loaded_to_the_last_bit() {
         let row = [1, 5, 9, 30, 2];
         assert_eq!(log_probs_of(&loaded, &row), log_probs_of(&model, &row));
         assert_eq!(loaded.config().other["something_else"], "kept");
-        // A frozen copy must not untrack the original, as it would if parameters were still to be initialised.
+        // A frozen copy must not untrack the original, as it would if parameters were still to be
+        // initialised.
         let _frozen = loaded.clone().no_grad();
         let of = |model: &Llama, loss: Tensor<1>| {
             GradientsParams::from_grads(loss.sum().backward(), model).len()

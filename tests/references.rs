@@ -39,7 +39,8 @@ impl CausalLm for Bigram {
     }
 }
 
-/// Policy and frozen reference in one module, the reference first: where a plain clone would be trained instead of the policy.
+/// Policy and frozen reference in one module, the reference first: where a plain clone would be
+/// trained instead of the policy.
 #[derive(Module, Debug)]
 struct Both {
     reference: Frozen<Bigram>,

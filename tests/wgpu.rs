@@ -1,4 +1,5 @@
-//! The suite on wgpu, in a process of its own: a driver that crashes must not take other tests along.
+//! The suite on wgpu, in a process of its own: a driver that crashes must not take other tests
+//! along.
 
 #[path = "backends/suite.rs"]
 mod suite;

@@ -24,7 +24,8 @@ pub(crate) enum Source {
 
 pub(crate) struct Contestant {
     name: String,
-    /// Its name in records: another model, or the same one with other weights, does not go on with them.
+    /// Its name in records: another model, or the same one with other weights, does not go on with
+    /// them.
     identity: String,
     /// Of its records, within the output folder.
     pub(crate) folder: String,
@@ -151,7 +152,8 @@ pub(crate) fn name_of(folder: &Path) -> String {
     name.map_or("model".into(), |name| name.into_owned())
 }
 
-/// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another one.
+/// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another
+/// one.
 pub(crate) fn fingerprint(folder: &Path) -> Result<u64, Error> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();

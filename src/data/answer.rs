@@ -35,7 +35,8 @@ impl Answer {
         Ok(Self { before, text })
     }
 
-    /// The prompt with what was said after it. An answer may also be the whole conversation, which begins with the prompt.
+    /// The prompt with what was said after it. An answer may also be the whole conversation, which
+    /// begins with the prompt.
     pub(super) fn prompt(&self, prompt: &Prompt) -> Result<Prompt, Wrong> {
         let before = &self.before;
         match prompt {

@@ -4,7 +4,8 @@ use crate::kl::Mismatched;
 use crate::sequence::Sequences;
 use burn::tensor::{Bool, Tensor};
 
-/// Completions with thumbs, and mismatched pairs for the reference point z0. For demonstrations a batch is just [`Sequences`].
+/// Completions with thumbs, and mismatched pairs for the reference point z0. For demonstrations a
+/// batch is just [`Sequences`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct BinaryBatch {
@@ -14,13 +15,15 @@ pub struct BinaryBatch {
     pub mismatched: Sequences,
     /// Thumb up? `[batch]`
     pub desirable: Tensor<1, Bool>,
-    /// z0 `[1]`, where it was estimated over more than this batch; else it is estimated from `mismatched`.
+    /// z0 `[1]`, where it was estimated over more than this batch; else it is estimated from
+    /// `mismatched`.
     pub kl: Option<Tensor<1>>,
     /// What each example's loss is multiplied with, `[batch]`; 1 where there is none.
     pub weights: Option<Tensor<1>>,
     /// What `kl` was estimated from, to be reported; on one batch of those that share it.
     pub kl_from: Option<Mismatched>,
-    /// How many of the mismatched pairs are no such thing, having a completion of their own prompt; `None` where nobody counted.
+    /// How many of the mismatched pairs are no such thing, having a completion of their own prompt;
+    /// `None` where nobody counted.
     pub matched_pairs: Option<usize>,
 }
 
@@ -79,7 +82,8 @@ pub struct PreferenceBatch {
     pub weights: Option<Tensor<1>>,
     /// By how much each chosen should be better, `[pairs]`, for reward models.
     pub margins: Option<Tensor<1>>,
-    /// Scored tokens of a chosen completion on average over the optimizer step, where it has more batches than this.
+    /// Scored tokens of a chosen completion on average over the optimizer step, where it has more
+    /// batches than this.
     pub mean_length: Option<f64>,
 }
 

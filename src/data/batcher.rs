@@ -18,18 +18,21 @@ pub trait Batcher {
     /// What one pass works on.
     type Batch;
 
-    /// A number that other examples would not have, so that a run is continued on its own data only. 0 by default, which says nothing.
+    /// A number that other examples would not have, so that a run is continued on its own data
+    /// only. 0 by default, which says nothing.
     fn fingerprint(&self, dataset: &[Self::Example]) -> u64 {
         let _ = dataset;
         0
     }
 
-    /// What a sampler looks at, in the order of `dataset`. Nothing is known by default, and options that need it are refused.
+    /// What a sampler looks at, in the order of `dataset`. Nothing is known by default, and options
+    /// that need it are refused.
     fn describe(&self, dataset: &[Self::Example]) -> Vec<RowInfo> {
         vec![RowInfo::default(); dataset.len()]
     }
 
-    /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size` examples, in order.
+    /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size`
+    /// examples, in order.
     ///
     /// What is drawn at random comes from `rng` alone.
     ///
@@ -189,12 +192,14 @@ impl Batcher for PreferenceBatcher {
     }
 }
 
-/// Pads completions with thumbs, and pairs each prompt with the completion of another one for the reference point z0.
+/// Pads completions with thumbs, and pairs each prompt with the completion of another one for the
+/// reference point z0.
 ///
-/// Pairs are made over the whole optimizer step: their completions are those of the step, each behind a prompt that is guaranteed to
-/// be another, drawn anew every time. So micro-batches of one work. Where one prompt has more than half of the step, the rows left over
-/// get completions from elsewhere in the data set. A pair may be longer than any example; then its completion is cut, and still ends
-/// with the end of the sequence.
+/// Pairs are made over the whole optimizer step: their completions are those of the step, each
+/// behind a prompt that is guaranteed to be another, drawn anew every time. So micro-batches of one
+/// work. Where one prompt has more than half of the step, the rows left over get completions from
+/// elsewhere in the data set. A pair may be longer than any example; then its completion is cut,
+/// and still ends with the end of the sequence.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -214,7 +219,8 @@ pub struct BinaryBatcher {
 }
 
 impl BinaryBatcher {
-    /// Padding with this id, for a model that reads at most so many tokens: the length that the examples were encoded for.
+    /// Padding with this id, for a model that reads at most so many tokens: the length that the
+    /// examples were encoded for.
     pub fn new(pad: u32, max_length: usize) -> Self {
         Self {
             pad,
@@ -223,13 +229,15 @@ impl BinaryBatcher {
         }
     }
 
-    /// Without mismatched pairs, for losses that do not look at them: BCO, and KTO with a fixed z0. Then one prompt is enough.
+    /// Without mismatched pairs, for losses that do not look at them: BCO, and KTO with a fixed z0.
+    /// Then one prompt is enough.
     pub fn without_pairs(mut self) -> Self {
         self.pairs = false;
         self
     }
 
-    /// One batch of all examples, for a loop of one's own. Give each step another `seed`, so that pairs are drawn anew.
+    /// One batch of all examples, for a loop of one's own. Give each step another `seed`, so that
+    /// pairs are drawn anew.
     ///
     /// # Errors
     ///
@@ -308,7 +316,8 @@ impl BinaryBatcher {
         mismatch(dataset.len(), |i| &dataset[i].prompt[..], rows, rng)
     }
 
-    /// The completion, as much as there is room for behind a prompt of this length; its last token always.
+    /// The completion, as much as there is room for behind a prompt of this length; its last token
+    /// always.
     fn cut<'a>(&self, prompt: usize, completion: &'a [u32]) -> Cow<'a, [u32]> {
         let room = self.max_length.saturating_sub(prompt).max(1);
         match completion.split_last() {

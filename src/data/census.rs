@@ -9,10 +9,12 @@ use std::hash::{Hash, Hasher};
 /// A verdict, a score and a weight.
 type Said = (Option<bool>, [Option<u64>; 2]);
 
-/// Who said what again, by 64-bit hashes: of a million examples two different ones fall together once in thirty million times.
+/// Who said what again, by 64-bit hashes: of a million examples two different ones fall together
+/// once in thirty million times.
 pub(super) struct Census {
     prompts: usize,
-    /// Places of examples that were there before, word for word, with the same thumb, score and weight.
+    /// Places of examples that were there before, word for word, with the same thumb, score and
+    /// weight.
     pub(super) again: HashSet<usize>,
     /// How many have another thumb than what was there before.
     contradicted: usize,

@@ -1,4 +1,5 @@
-//! Ids of a prompt and of what follows it, tokenized together, without tokenizing the prompt for each of its completions.
+//! Ids of a prompt and of what follows it, tokenized together, without tokenizing the prompt for
+//! each of its completions.
 
 use super::guard::{after_marks, encode};
 use crate::error::Error;
@@ -28,7 +29,8 @@ impl Boundaries {
         }
     }
 
-    /// Where the last of them begins; 0 if there is none. What stands before marks is not looked at: texts between marks are only text.
+    /// Where the last of them begins; 0 if there is none. What stands before marks is not looked
+    /// at: texts between marks are only text.
     fn last(&self, text: &str) -> usize {
         if self.texts.is_empty() {
             return 0;
@@ -90,8 +92,10 @@ impl<'a> Continued<'a> {
         })
     }
 
-    /// Ids of what follows: those that both have together, without the prompt's. Where the end of the prompt would merge with the beginning of what
-    /// follows, that is tokenized by itself. So it is behind a text that the tokenizer does not know: the same id may stand for what follows, too.
+    /// Ids of what follows: those that both have together, without the prompt's. Where the end of
+    /// the prompt would merge with the beginning of what follows, that is tokenized by itself. So
+    /// it is behind a text that the tokenizer does not know: the same id may stand for what
+    /// follows, too.
     pub(super) fn by(&self, rest: &str) -> Result<Vec<u32>, Error> {
         if self
             .ids

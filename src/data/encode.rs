@@ -22,13 +22,16 @@ pub struct Encoded<T> {
 
 /// Turns examples into token ids.
 ///
-/// - Prompt and completion are tokenized together, so that a tokenizer that puts a space before each text does not see the completion
-///   as a new text. Where the end of the prompt would merge with the beginning of the completion, each is tokenized by itself: a prompt
-///   has the same ids whatever follows, as when text is generated after it.
-/// - A conversation is written by the chat template; the completion includes the marker that ends the assistant's turn.
+/// - Prompt and completion are tokenized together, so that a tokenizer that puts a space before
+///   each text does not see the completion as a new text. Where the end of the prompt would merge
+///   with the beginning of the completion, each is tokenized by itself: a prompt has the same ids
+///   whatever follows, as when text is generated after it.
+/// - A conversation is written by the chat template; the completion includes the marker that ends
+///   the assistant's turn.
 /// - The completion ends with the end of the sequence, also when it had to be cut.
-/// - What people wrote stays text, whatever it spells: texts of special tokens in prompts and completions do not become special tokens, so feedback
-///   cannot forge a turn. Where the texts of the data are trusted and hold such marks on purpose, written by a template before:
+/// - What people wrote stays text, whatever it spells: texts of special tokens in prompts and
+///   completions do not become special tokens, so feedback cannot forge a turn. Where the texts of
+///   the data are trusted and hold such marks on purpose, written by a template before:
 ///   [`with_special_tokens_in_text`](Self::with_special_tokens_in_text).
 /// - A prompt that is too long loses its beginning, which is furthest from what is asked.
 /// - An example of which no completion is left is dropped and counted.
@@ -101,15 +104,18 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Reads special tokens in prompts and completions as special tokens. Only for data that nobody else could write to.
+    /// Reads special tokens in prompts and completions as special tokens. Only for data that nobody
+    /// else could write to.
     pub fn with_special_tokens_in_text(mut self) -> Self {
         self.trusted = true;
         self
     }
 
-    /// Demonstrations: of a conversation all is scored that the chat template has between `{% generation %}` and `{% endgeneration %}`, every turn of
-    /// the assistant in one pass, instead of the last turn: the assistant mask of transformers 5.24, of tokens of which a part is marked. Past turns are scored as the template writes them when others follow. Where the conversation is too
-    /// long, its end is cut off, and no end of sequence is put there.
+    /// Demonstrations: of a conversation all is scored that the chat template has between
+    /// `{% generation %}` and `{% endgeneration %}`, every turn of the assistant in one pass,
+    /// instead of the last turn: the assistant mask of transformers 5.24, of tokens of which a part
+    /// is marked. Past turns are scored as the template writes them when others follow. Where the
+    /// conversation is too long, its end is cut off, and no end of sequence is put there.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -137,7 +143,8 @@ impl<'a> Encoder<'a> {
 
     /// # Errors
     ///
-    /// Where the tokenizer or the template refuses; [with marks](Self::with_generation_marks) where the template has none.
+    /// Where the tokenizer or the template refuses; [with marks](Self::with_generation_marks) where
+    /// the template has none.
     pub fn encode_sft(&self, examples: &[SftExample]) -> Result<Encoded<TokenizedSft>, Error> {
         self.encode(examples, |example, marks, report| {
             if let (Prompt::Messages(said), true) = (&example.prompt, self.generation_marks) {
@@ -150,7 +157,8 @@ impl<'a> Encoder<'a> {
 
     /// # Errors
     ///
-    /// Where the tokenizer or the template refuses, and for a weight that is negative or not finite, naming the example.
+    /// Where the tokenizer or the template refuses, and for a weight that is negative or not
+    /// finite, naming the example.
     pub fn encode_binary(
         &self,
         examples: &[BinaryExample],
@@ -262,7 +270,8 @@ impl<'a> Encoder<'a> {
             examples: Vec::with_capacity(examples.len()),
             report: EncodeReport::default(),
         };
-        // In order, so that examples, report and the first error are the same on any number of cores.
+        // In order, so that examples, report and the first error are the same on any number of
+        // cores.
         for (i, done) in map_tasks(examples, task).into_iter().enumerate() {
             let (kept, report) = done?;
             all.examples.extend(kept);
@@ -339,7 +348,8 @@ impl<'a> Encoder<'a> {
         Ok(Some((prompt.into(), completions)))
     }
 
-    /// A conversation of which all is scored that the template marks, or `None` if it had to be dropped.
+    /// A conversation of which all is scored that the template marks, or `None` if it had to be
+    /// dropped.
     fn conversation(
         &self,
         before: &[Message],
@@ -402,8 +412,9 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as the template writes it. `None` where it writes past
-    /// answers in another way than it begins the one to come; then the completion follows as it is.
+    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as
+    /// the template writes it. `None` where it writes past answers in another way than it begins
+    /// the one to come; then the completion follows as it is.
     fn completion_text(
         &self,
         prompt: &Prompt,
@@ -428,7 +439,8 @@ impl<'a> Encoder<'a> {
         ids
     }
 
-    /// The end of a prompt that is too long, behind its beginning of sequence; and whether anything was cut.
+    /// The end of a prompt that is too long, behind its beginning of sequence; and whether anything
+    /// was cut.
     fn cut_prompt(&self, ids: Vec<u32>) -> (Vec<u32>, bool) {
         let limit = self.max_prompt_length;
         if ids.len() <= limit {

@@ -142,7 +142,8 @@ impl SftExample {
 }
 
 impl SftExample {
-    /// A demonstration for each turn of the assistant, the last one included. What calls a tool is none.
+    /// A demonstration for each turn of the assistant, the last one included. What calls a tool is
+    /// none.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -204,7 +205,8 @@ impl PreferenceExample {
         }
     }
 
-    /// The chosen becomes desirable and the rejected undesirable: the KTO paper's "naive assumption", which works well.
+    /// The chosen becomes desirable and the rejected undesirable: the KTO paper's "naive
+    /// assumption", which works well.
     ///
     /// ```
     /// use burn_kto::prelude::*;

@@ -9,12 +9,16 @@ const ENDINGS: [&str; 4] = ["jsonl", "ndjson", "json", "parquet"];
 const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
 const UNREAD: [&str; 8] = ["gzip", "bz2", "xz", "csv", "tsv", "zip", "arrow", "feather"];
 
-/// The files that `path` stands for, sorted by name: itself, all data files of a folder and the folders in it, what a pattern with `*`, `?` or `[…]`
-/// matches, or what `hf://owner/name` has on the Hugging Face Hub.
+/// The files that `path` stands for, sorted by name: itself, all data files of a folder and the
+/// folders in it, what a pattern with `*`, `?` or `[…]` matches, or what `hf://owner/name` has on
+/// the Hugging Face Hub.
 ///
-/// Links are followed, and each real file of a folder or a pattern is read once, under its first name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
-/// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and those with other endings (`.txt`, but also `.csv` or `.jsonl.bz2`)
-/// are passed over; they are named where there is nothing else. A path that is no folder and no pattern is taken as it is, so that a pipe can be read.
+/// Links are followed, and each real file of a folder or a pattern is read once, under its first
+/// name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
+/// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and
+/// those with other endings (`.txt`, but also `.csv` or `.jsonl.bz2`) are passed over; they are
+/// named where there is nothing else. A path that is no folder and no pattern is taken as it is, so
+/// that a pipe can be read.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if let Some(name) = path.to_str().and_then(|path| path.strip_prefix("hf://")) {
         return super::hub::files(name);
@@ -100,7 +104,8 @@ impl Found {
 
     /// What a pattern matches, less folders.
     fn matched(&mut self, path: PathBuf) -> Result<(), Error> {
-        // Round a loop of links `**` goes forty times, until the system gives up: the real folder first keeps what is at its end in reach.
+        // Round a loop of links `**` goes forty times, until the system gives up: the real folder
+        // first keeps what is at its end in reach.
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let folder = folder.unwrap_or(Path::new("."));
         let real = folder.canonicalize().and_then(|folder| {

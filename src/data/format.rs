@@ -10,7 +10,8 @@ use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// The forms of feedback that are read. Each row's columns tell which one it has; naming one makes rows of another an error.
+/// The forms of feedback that are read. Each row's columns tell which one it has; naming one makes
+/// rows of another an error.
 ///
 /// | format | columns | one row becomes |
 /// |---|---|---|

@@ -1,7 +1,8 @@
 //! What people wrote stays text, whatever it spells.
 //!
-//! A chat template puts special tokens between turns, and a tokenizer knows them by their text. Feedback that spells such a text would end its turn and begin
-//! another. So it is marked before the template writes it, and what stands between the marks is tokenized as text.
+//! A chat template puts special tokens between turns, and a tokenizer knows them by their text.
+//! Feedback that spells such a text would end its turn and begin another. So it is marked before
+//! the template writes it, and what stands between the marks is tokenized as text.
 
 use super::example::Prompt;
 use crate::error::Error;
@@ -17,7 +18,8 @@ const CLOSE: char = '\u{FDD1}';
 pub(super) struct Guard {
     /// In what the assistant says: tokens that are special.
     answers: Tokens,
-    /// In all else: also those that the template writes. They end turns too, but an assistant may have them on purpose, such as `<think>`.
+    /// In all else: also those that the template writes. They end turns too, but an assistant may
+    /// have them on purpose, such as `<think>`.
     others: Tokens,
 }
 
@@ -110,7 +112,8 @@ struct Tokens {
     texts: Vec<(String, bool)>,
     /// What one of them can begin with: most characters of a text begin none.
     first: Vec<char>,
-    /// Whether there are other spellings of those that are marked. Nobody knows them all, so all is marked but tokens that are not.
+    /// Whether there are other spellings of those that are marked. Nobody knows them all, so all is
+    /// marked but tokens that are not.
     all: bool,
 }
 
@@ -193,7 +196,8 @@ impl Tokens {
     }
 }
 
-/// Writes a part of a text, if it is `said` between marks. White space around it stays outside, where templates trim it.
+/// Writes a part of a text, if it is `said` between marks. White space around it stays outside,
+/// where templates trim it.
 fn push(marked: &mut String, part: &str, said: bool) {
     let part = part.replace([OPEN, CLOSE], "\u{FFFD}");
     if !said || part.is_empty() {
@@ -232,8 +236,8 @@ pub(super) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, 
     Ok(ids)
 }
 
-/// As [`encode`], and which bytes of the text with marks each id stands for: those between marks for all that is between them. `None` where the tokenizer
-/// does not know.
+/// As [`encode`], and which bytes of the text with marks each id stands for: those between marks
+/// for all that is between them. `None` where the tokenizer does not know.
 pub(super) fn encode_with_offsets(
     tokenizer: &dyn Tokenizer,
     text: &str,
@@ -266,8 +270,8 @@ enum Part<'t> {
     Said(&'t str),
 }
 
-/// The parts of a text with marks, none of them empty, and where each begins. A mark whose other one is gone, because the template cut the text between
-/// them, marks nothing.
+/// The parts of a text with marks, none of them empty, and where each begins. A mark whose other
+/// one is gone, because the template cut the text between them, marks nothing.
 fn parts<'t>(text: &'t str) -> Vec<(usize, Part<'t>)> {
     let mut parts = Vec::new();
     let mut push = |from: usize, part: Part<'t>| {

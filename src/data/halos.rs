@@ -1,4 +1,5 @@
-//! Feedback files of the HALOs library: an answer with a label, or two answers of which the label names the better.
+//! Feedback files of the HALOs library: an answer with a label, or two answers of which the label
+//! names the better.
 
 use super::answer::{self, Answer, more_than_text};
 use super::columns::{label_of, prompt_of, unweighted, wanted, weight_of};

@@ -6,7 +6,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashSet;
 
-/// Splits off a share of the prompts, in \[0, 1\], with all of their examples: nothing that is held out was asked in training.
+/// Splits off a share of the prompts, in \[0, 1\], with all of their examples: nothing that is held
+/// out was asked in training.
 ///
 /// Returns (train, held out), each in the given order.
 pub fn hold_out<T>(

@@ -40,7 +40,8 @@ mod online {
             let (revision, pattern) = match rest.strip_prefix('@') {
                 None => (None, rest.strip_prefix('/')),
                 Some(rest) => {
-                    // Branches and tags are one word here, `refs/pr/7` and `refs/convert/parquet` three.
+                    // Branches and tags are one word here, `refs/pr/7` and `refs/convert/parquet`
+                    // three.
                     let words = if rest.starts_with("refs/") { 3 } else { 1 };
                     let end = rest.match_indices('/').nth(words - 1);
                     let end = end.map_or(rest.len(), |(at, _)| at);
@@ -90,7 +91,8 @@ mod online {
         }
     }
 
-    /// `train` is a word of the path, as it is for Hugging Face's own library: not that of `constrained.jsonl`.
+    /// `train` is a word of the path, as it is for Hugging Face's own library: not that of
+    /// `constrained.jsonl`.
     fn is_train(path: &str) -> bool {
         let mut words = path.split(|c: char| !c.is_alphabetic());
         words.any(|word| word == "train" || word == "training")

@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::model::{Marked, Tokenizer};
 use std::ops::Range;
 
-/// The ids of a conversation, and which of them are scored: those of which a part is within a mark, as transformers 5.24 has it.
+/// The ids of a conversation, and which of them are scored: those of which a part is within a mark,
+/// as transformers 5.24 has it.
 pub(super) fn encode(
     tokenizer: &dyn Tokenizer,
     marked: Option<Marked>,

@@ -1,7 +1,8 @@
 //! Completions behind other prompts, for the reference point z0.
 //!
-//! Other libraries shift completions by one row. Where neighbours share a prompt, or a batch has one row, that pairs a prompt with its
-//! own completion, and z0 measures the wrong thing without a word. Here a pair is mismatched or it is an error.
+//! Other libraries shift completions by one row. Where neighbours share a prompt, or a batch has
+//! one row, that pairs a prompt with its own completion, and z0 measures the wrong thing without a
+//! word. Here a pair is mismatched or it is an error.
 
 use crate::error::Error;
 use rand::Rng;
@@ -9,11 +10,13 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 
-/// For each row of `rows`, the index of an example whose completion stands behind that row's prompt.
+/// For each row of `rows`, the index of an example whose completion stands behind that row's
+/// prompt.
 ///
-/// The data set has `len` examples, `prompt` identifies the prompt of each; `rows` are indices into it. The completions are those of `rows`
-/// in another order, drawn anew each time. That is possible unless one prompt has more than half of the rows; then the rows that are
-/// left over draw a completion from the rest of the data set.
+/// The data set has `len` examples, `prompt` identifies the prompt of each; `rows` are indices into
+/// it. The completions are those of `rows` in another order, drawn anew each time. That is possible
+/// unless one prompt has more than half of the rows; then the rows that are left over draw a
+/// completion from the rest of the data set.
 ///
 /// # Errors
 ///
@@ -36,7 +39,8 @@ pub(super) fn mismatch<P: Ord>(
         group.shuffle(rng);
     }
     let circle: Vec<usize> = groups.concat();
-    // A shift by the largest group leaves every group, as long as that group is at most half of the circle.
+    // A shift by the largest group leaves every group, as long as that group is at most half of the
+    // circle.
     let mut partners = vec![0; rows.len()];
     for (i, &position) in circle.iter().enumerate() {
         let partner = rows[circle[(i + shift) % circle.len()]];
@@ -56,7 +60,8 @@ fn elsewhere(
     other: impl Fn(usize) -> bool,
     rng: &mut impl Rng,
 ) -> Result<usize, Error> {
-    // Drawing again until it fits is fair; walking on from a random one favours what stands behind runs of one prompt.
+    // Drawing again until it fits is fair; walking on from a random one favours what stands behind
+    // runs of one prompt.
     for _ in 0..64 {
         let drawn = rng.random_range(0..len);
         if other(drawn) {

@@ -14,7 +14,8 @@ const UNRANKED: &str = "answer has no rank among its siblings";
 const UNANSWERED: &str = "prompt without an answer";
 const FOLLOWS: &str = "follows a message that was left out";
 
-/// The ranked answers of each prompt of a tree, or of a message with its replies. Keys that are null are as good as absent.
+/// The ranked answers of each prompt of a tree, or of a message with its replies. Keys that are
+/// null are as good as absent.
 pub(super) fn parse(row: &Row, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
     let root = match row.get("message_tree_id").and(row.get("prompt")) {
         Some(Value::Object(prompt)) => prompt,
@@ -51,7 +52,8 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// What people said after `path`, whose last message is `message`. JSON that is nested deeper than 128 was refused before.
+    /// What people said after `path`, whose last message is `message`. JSON that is nested deeper
+    /// than 128 was refused before.
     fn below(&mut self, message: &Map<String, Value>, path: &[Message]) -> Result<(), Wrong> {
         let mut answers = Vec::new();
         for reply in replies(message)? {

@@ -27,9 +27,12 @@ pub struct Loaded<T> {
 
 /// Reads feedback, whatever its form.
 ///
-/// What is read is a file, a folder (all data files in it and below), or a pattern such as `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set
-/// on the Hugging Face Hub: `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or all if none does. The Hub's cache,
-/// `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its line; a row that is of no use is dropped and counted.
+/// What is read is a file, a folder (all data files in it and below), or a pattern such as
+/// `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set on the Hugging Face Hub:
+/// `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or
+/// all if none does. The Hub's cache, `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as
+/// everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its
+/// line; a row that is of no use is dropped and counted.
 ///
 /// | where several answers of a prompt are ranked or rated (OpenAssistant, UltraFeedback) | |
 /// |---|---|
@@ -92,7 +95,8 @@ impl Reader {
         self
     }
 
-    /// A row that would be dropped is an error with its line instead. What you ask to leave out is not.
+    /// A row that would be dropped is an error with its line instead. What you ask to leave out is
+    /// not.
     pub fn with_strict(mut self) -> Self {
         self.strict = true;
         self
@@ -110,32 +114,37 @@ impl Reader {
         self
     }
 
-    /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors, and the KTO paper, take 2.
+    /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors,
+    /// and the KTO paper, take 2.
     pub fn with_score_ratio(mut self, least: f64) -> Self {
         self.choices.score_ratio = least;
         self
     }
 
-    /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to be wrong in thousands of rows.
+    /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to
+    /// be wrong in thousands of rows.
     pub fn with_overall_score(mut self) -> Self {
         self.choices.overall_score = true;
         self
     }
 
-    /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs. The KTO paper takes 5 of SHP.
+    /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs.
+    /// The KTO paper takes 5 of SHP.
     pub fn with_per_prompt(mut self, most: usize) -> Self {
         self.per_prompt = Some(most);
         self
     }
 
-    /// Leaves out what was there before: the same prompt, completion and thumb. Without, duplicates are counted and kept.
+    /// Leaves out what was there before: the same prompt, completion and thumb. Without, duplicates
+    /// are counted and kept.
     pub fn without_duplicates(mut self) -> Self {
         self.duplicates = false;
         self
     }
 
-    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last. Each is read as it would be written: what a template leaves out
-    /// of past turns, such as reasoning, is left out of its context.
+    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last.
+    /// Each is read as it would be written: what a template leaves out of past turns, such as
+    /// reasoning, is left out of its context.
     pub fn with_every_turn(mut self) -> Self {
         self.every_turn = true;
         self
@@ -147,7 +156,8 @@ impl Reader {
         self
     }
 
-    /// Completions with thumbs. A row with a pair makes two examples: the chosen desirable, the rejected undesirable.
+    /// Completions with thumbs. A row with a pair makes two examples: the chosen desirable, the
+    /// rejected undesirable.
     ///
     /// # Errors
     ///

@@ -29,7 +29,8 @@ pub struct ReadReport {
     pub dropped: BTreeMap<&'static str, usize>,
     /// Rows, or answers in them, that were not asked for, by reason.
     pub left_out: BTreeMap<&'static str, usize>,
-    /// Examples that were there before, word for word, with the same thumb, score and weight; kept unless asked otherwise.
+    /// Examples that were there before, word for word, with the same thumb, score and weight; kept
+    /// unless asked otherwise.
     pub duplicated: usize,
     /// Examples that were there before with the other thumb, or pairs with their sides swapped.
     pub contradicted: usize,
@@ -39,7 +40,8 @@ pub struct ReadReport {
     pub undesirable: usize,
     /// Lowest and highest score, where the examples have scores.
     pub scores: Option<(f64, f64)>,
-    /// Columns that were not read, and in how many rows; a name may be misspelt. The first 100 names; not for formats that are known to have others.
+    /// Columns that were not read, and in how many rows; a name may be misspelt. The first 100
+    /// names; not for formats that are known to have others.
     pub unread: BTreeMap<String, usize>,
 }
 
@@ -244,9 +246,11 @@ pub struct EncodeReport {
     pub truncated_completions: usize,
     /// Examples in which someone spelled a special token; it stayed text.
     pub special_tokens_in_text: usize,
-    /// Examples whose completion follows the prompt as it is, since the template writes past answers in another way than it begins one.
+    /// Examples whose completion follows the prompt as it is, since the template writes past
+    /// answers in another way than it begins one.
     pub answers_as_they_are: usize,
-    /// The first example that the chat template refused: its place among the examples, from 0, and why.
+    /// The first example that the chat template refused: its place among the examples, from 0, and
+    /// why.
     pub refusal: Option<(usize, String)>,
     /// As text their shortest, median and longest.
     #[serde(rename = "prompt_tokens", serialize_with = "as_spread")]

@@ -44,7 +44,8 @@ impl Example for ScoredExample {
     }
 }
 
-/// What a score has to be above to be a thumb up (KTO paper, §4.1). Below it is a thumb down; at it, it is neither, and dropped.
+/// What a score has to be above to be a thumb up (KTO paper, §4.1). Below it is a thumb down; at
+/// it, it is neither, and dropped.
 #[derive(Config, Copy, Debug, PartialEq)]
 #[allow(missing_docs)] // fields are said in their variant
 pub enum ScoreThreshold {
@@ -68,8 +69,9 @@ pub enum ScoreThreshold {
 pub enum ScoreWeight {
     /// 1.
     Equal,
-    /// In proportion to the distance from the threshold, cut at `cap` times the mean distance, then scaled to a mean of 1. With
-    /// [`ScoreThreshold::Bernoulli`] the distance is that of the probability from ½.
+    /// In proportion to the distance from the threshold, cut at `cap` times the mean distance, then
+    /// scaled to a mean of 1. With [`ScoreThreshold::Bernoulli`] the distance is that of the
+    /// probability from ½.
     Magnitude { cap: f64 },
 }
 
@@ -159,7 +161,8 @@ impl ScoreLabels {
             });
         }
         let scores: Vec<f64> = scored.iter().map(|e| e.score).collect();
-        // A mean of equal numbers may be off by their last bit: what is that close to its threshold is at it.
+        // A mean of equal numbers may be off by their last bit: what is that close to its threshold
+        // is at it.
         let rounding = |(distance, score): (f64, &f64)| {
             let size = score.abs().max((score - distance).abs());
             if distance.abs() <= 1e-12 * size {

@@ -11,7 +11,8 @@ const WEAK: &str = "scores are too close";
 const NOT_POSITIVE: &str = "a score is not positive, so there is no ratio";
 const DISAGREE: &str = "label and scores disagree";
 
-/// A pair, if one score is at least `least` times the other. The ratio is taken of the scores, greater by smaller.
+/// A pair, if one score is at least `least` times the other. The ratio is taken of the scores,
+/// greater by smaller.
 pub(super) fn parse(row: &Row, least: f64) -> Result<Parsed, Wrong> {
     let (a, b) = (text(row, "human_ref_A")?, text(row, "human_ref_B")?);
     let history = text(row, "history")?;

@@ -9,7 +9,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, JoinHandle};
 
-/// Examples that are read while they are asked for: some hundred are in memory at a time. After an error there are no more.
+/// Examples that are read while they are asked for: some hundred are in memory at a time. After an
+/// error there are no more.
 #[derive(Debug)]
 pub struct ExampleStream<T> {
     /// `None` after the last one.
@@ -22,8 +23,9 @@ pub struct ExampleStream<T> {
 const AHEAD: usize = 256;
 
 impl Reader {
-    /// As [`binary`](Self::binary), [`preferences`](Self::preferences), [`scored`](Self::scored) or [`sft`](Self::sft), by the kind of example, but one after
-    /// another. Prompts, duplicates and contradictions are not counted: all that was said would have to be remembered.
+    /// As [`binary`](Self::binary), [`preferences`](Self::preferences), [`scored`](Self::scored) or
+    /// [`sft`](Self::sft), by the kind of example, but one after another. Prompts, duplicates and
+    /// contradictions are not counted: all that was said would have to be remembered.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -47,8 +49,9 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`with_per_prompt`](Self::with_per_prompt) and [`without_duplicates`](Self::without_duplicates) need all rows and are refused; other errors come as
-    /// the last item.
+    /// [`with_per_prompt`](Self::with_per_prompt) and
+    /// [`without_duplicates`](Self::without_duplicates) need all rows and are refused; other errors
+    /// come as the last item.
     pub fn stream<T: ReadExample>(
         &self,
         path: impl AsRef<Path>,

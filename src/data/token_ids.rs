@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Token ids that are cheap to clone: of their own, or a part of a memory-mapped [`TokenCache`](super::TokenCache). Which of both does not show.
+/// Token ids that are cheap to clone: of their own, or a part of a memory-mapped
+/// [`TokenCache`](super::TokenCache). Which of both does not show.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -29,7 +30,8 @@ enum Repr {
 
 #[cfg(feature = "cache")]
 impl TokenIds {
-    /// `length` ids of a file, from the id `start` on. The caller has checked that the file has them.
+    /// `length` ids of a file, from the id `start` on. The caller has checked that the file has
+    /// them.
     pub(super) fn mapped(file: Arc<super::cache::TokenFile>, start: usize, length: u32) -> Self {
         Self(Repr::Mapped {
             file,

@@ -9,7 +9,8 @@ pub struct TokenizedSft {
     pub prompt: TokenIds,
     /// What is scored, ends with the end of the sequence.
     pub completion: TokenIds,
-    /// Where not all of the completion is scored: how many of its tokens are, how many after those are not, and so on by turns. Empty if all are.
+    /// Where not all of the completion is scored: how many of its tokens are, how many after those
+    /// are not, and so on by turns. Empty if all are.
     pub runs: TokenIds,
 }
 

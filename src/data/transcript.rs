@@ -6,8 +6,10 @@ const MARKERS: [(&str, &str); 2] = [("\n\nHuman:", "user"), ("\n\nAssistant:", "
 
 /// The turns of `\n\nHuman: …\n\nAssistant: …`, in order.
 ///
-/// Only the whole markers split: `Human:` also occurs inside of turns, and `\n\nHuman:s` is a word. A space, a line's end or the text's end is behind a marker: a turn
-/// may be empty. Roles are what the markers say, not every other one: turns of the assistant may follow each other. Turns are trimmed.
+/// Only the whole markers split: `Human:` also occurs inside of turns, and `\n\nHuman:s` is a word.
+/// A space, a line's end or the text's end is behind a marker: a turn may be empty. Roles are what
+/// the markers say, not every other one: turns of the assistant may follow each other. Turns are
+/// trimmed.
 pub(super) fn messages(text: &str) -> Result<Vec<Message>, String> {
     let mut starts: Vec<(usize, usize, &str)> = Vec::new();
     for (marker, role) in MARKERS {

@@ -1,4 +1,5 @@
-//! UltraFeedback as it was rated: four models' answers, each with ratings from 1 to 5 in several aspects.
+//! UltraFeedback as it was rated: four models' answers, each with ratings from 1 to 5 in several
+//! aspects.
 //!
 //! The binarised form has `chosen` and `rejected` and is read by its columns.
 
@@ -10,8 +11,8 @@ use super::rows::{Row, shown};
 use crate::model::Message;
 use serde_json::Value;
 
-/// The answers with the mean of their ratings; or with `overall_score`, a critic's mark from 1 to 10, of which thousands are known to say 10 where the
-/// critique says 1.
+/// The answers with the mean of their ratings; or with `overall_score`, a critic's mark from 1 to
+/// 10, of which thousands are known to say 10 where the critique says 1.
 pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
     let instruction = columns::text(row, "instruction")?;
     if instruction.trim().is_empty() {

@@ -18,8 +18,9 @@ struct Example {
     target: String,
 }
 
-/// BBH, three worked examples before each question, with two scores side by side: `paper` and `harness`, after the rules
-/// [`bbh_paper`] and [`bbh_harness`]. The paper averages over tasks (macro), the harness over questions (micro).
+/// BBH, three worked examples before each question, with two scores side by side: `paper` and
+/// `harness`, after the rules [`bbh_paper`] and [`bbh_harness`]. The paper averages over tasks
+/// (macro), the harness over questions (micro).
 #[derive(Clone, Debug)]
 pub struct Bbh {
     items: Vec<Item<Completion>>,
@@ -27,7 +28,8 @@ pub struct Bbh {
 }
 
 impl Bbh {
-    /// Reads `tasks/*.json` and, for each, the file of the same name in `prompts/*.txt`: a canary line, `-----`, a description, examples.
+    /// Reads `tasks/*.json` and, for each, the file of the same name in `prompts/*.txt`: a canary
+    /// line, `-----`, a description, examples.
     ///
     /// # Errors
     ///

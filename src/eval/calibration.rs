@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// How well predicted probabilities agree with what happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Expected calibration error: mean over predictions of |mean prediction − share that came true| of their bin.
+    /// Expected calibration error: mean over predictions of |mean prediction − share that came
+    /// true| of their bin.
     pub error: f64,
     /// Mean of (p − outcome)².
     pub brier: f64,

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Which test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PairedTest {
-    /// McNemar's exact test, for items that are right or wrong: among those that only one side got right, is either side favoured?
+    /// McNemar's exact test, for items that are right or wrong: among those that only one side got
+    /// right, is either side favoured?
     McNemar,
     /// Signs of the differences flipped at random: exact up to 12 differences, 10 000 draws above.
     SignFlip,
@@ -19,7 +20,8 @@ pub enum PairedTest {
 pub struct Comparison {
     /// Mean of first − second, with its paired standard error.
     pub difference: Score,
-    /// How often chance alone gives a difference as large, in either direction; NaN where a value is.
+    /// How often chance alone gives a difference as large, in either direction; NaN where a value
+    /// is.
     pub p_value: f64,
     /// By which test.
     pub test: PairedTest,
@@ -62,7 +64,8 @@ impl Comparison {
     }
 }
 
-/// Exact two-sided binomial test of `wins` against `losses` at one half; ties say nothing and stay out. 1 where there is neither.
+/// Exact two-sided binomial test of `wins` against `losses` at one half; ties say nothing and stay
+/// out. 1 where there is neither.
 ///
 /// ```
 /// use burn_kto::eval::sign_test;
@@ -112,7 +115,8 @@ fn sign_flip(differences: &[f64]) -> f64 {
     (as_large + 1) as f64 / (DRAWS + 1) as f64
 }
 
-/// The 95 % percentile interval of the mean over 10 000 bootstrap samples; `None` of fewer than two values.
+/// The 95 % percentile interval of the mean over 10 000 bootstrap samples; `None` of fewer than two
+/// values.
 pub fn bootstrap_interval(values: &[f64], seed: u64) -> Option<(f64, f64)> {
     let n = values.len();
     if n < 2 {
@@ -148,7 +152,8 @@ mod tests {
         let first = [0.9, 0.8, 0.4, 0.7];
         let second = [0.5, 0.6, 0.5, 0.1];
         let few = Comparison::paired(&first, &second).unwrap();
-        // Differences .4 .2 -.1 .6, sum 1.1; as large: all the same sign, and 1.1 itself, both ways: 4 of 16.
+        // Differences .4 .2 -.1 .6, sum 1.1; as large: all the same sign, and 1.1 itself, both
+        // ways: 4 of 16.
         assert_eq!((few.p_value, few.test), (0.25, PairedTest::SignFlip));
         // 40 differences of 0.5 of which 28 point up: near the binomial test.
         let first: Vec<f64> = (0..40).map(|i| if i < 28 { 0.5 } else { 0.0 }).collect();

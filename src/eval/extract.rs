@@ -1,6 +1,7 @@
 //! What an answer says: the rules of papers and harnesses, by name.
 //!
-//! Each rule is what its source does, its oddities included, because scores are compared with those of the source.
+//! Each rule is what its source does, its oddities included, because scores are compared with those
+//! of the source.
 
 use fancy_regex::Regex;
 use std::sync::LazyLock;
@@ -47,18 +48,21 @@ pub fn gsm8k_hashes(text: &str) -> Option<String> {
     HASHES.all(text).into_iter().next()
 }
 
-/// GSM8K with a chain of thought, the harness's strict rule: the number of the first `The answer is 18.`. One more character of the line has
-/// to follow: where a text ends with `The answer is 18`, the rule reads 1.
+/// GSM8K with a chain of thought, the harness's strict rule: the number of the first
+/// `The answer is 18.`. One more character of the line has to follow: where a text ends with
+/// `The answer is 18`, the rule reads 1.
 pub fn gsm8k_answer_is(text: &str) -> Option<String> {
     ANSWER_IS.all(text).into_iter().next()
 }
 
-/// The harness's flexible rule: the last thing that looks like a number, `$`, points and commas included.
+/// The harness's flexible rule: the last thing that looks like a number, `$`, points and commas
+/// included.
 pub fn last_number(text: &str) -> Option<String> {
     NUMBERS.all(text).into_iter().next_back()
 }
 
-/// What the harness compares of a number: without commas, dollars, all up to the last `#### `, and a final point; in lower case.
+/// What the harness compares of a number: without commas, dollars, all up to the last `#### `, and
+/// a final point; in lower case.
 ///
 /// ```
 /// # use burn_kto::eval::extract::normalized_number;
@@ -77,13 +81,15 @@ pub fn normalized_number(text: &str) -> String {
     format!("{body}{end}").to_lowercase()
 }
 
-/// BBH, the harness's filter: what follows the first `the answer is ` on its line, without its last character whatever that is. A line
-/// that ends without a point loses a letter: `the answer is False` reads `Fals`.
+/// BBH, the harness's filter: what follows the first `the answer is ` on its line, without its last
+/// character whatever that is. A line that ends without a point loses a letter:
+/// `the answer is False` reads `Fals`.
 pub fn bbh_harness(text: &str) -> Option<String> {
     BBH.all(text).into_iter().next()
 }
 
-/// BBH, the paper's rule: what follows the last `the answer is ` up to the end of its line, without one final point.
+/// BBH, the paper's rule: what follows the last `the answer is ` up to the end of its line, without
+/// one final point.
 ///
 /// ```
 /// # use burn_kto::eval::extract::{bbh_harness, bbh_paper};

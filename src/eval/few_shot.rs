@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 pub enum Shots {
     /// The first so many of the file.
     First(usize),
-    /// So many, drawn anew for each question. The draws are not those of Python's `random`, so neither are the examples.
+    /// So many, drawn anew for each question. The draws are not those of Python's `random`, so
+    /// neither are the examples.
     Drawn {
         /// Number of examples.
         count: usize,

@@ -26,8 +26,8 @@ enum Form {
 /// Tokens that a solution may have.
 const MAX_TOKENS: usize = 256;
 
-/// GSM8K, with two scores side by side: `strict`, which wants the answer in the form of the examples, and `flexible`, which takes the last
-/// number.
+/// GSM8K, with two scores side by side: `strict`, which wants the answer in the form of the
+/// examples, and `flexible`, which takes the last number.
 #[derive(Clone, Debug)]
 pub struct Gsm8k {
     form: Form,
@@ -37,11 +37,13 @@ pub struct Gsm8k {
 }
 
 impl Gsm8k {
-    /// `Question:` and `Answer:` after examples from the training file, as the data set writes them; strict reads `#### 18`.
+    /// `Question:` and `Answer:` after examples from the training file, as the data set writes
+    /// them; strict reads `#### 18`.
     ///
     /// # Errors
     ///
-    /// Where a file is missing or damaged, a solution has no `#### number`, or there are fewer examples than shots.
+    /// Where a file is missing or damaged, a solution has no `#### number`, or there are fewer
+    /// examples than shots.
     pub fn load(
         test: impl AsRef<Path>,
         train: impl AsRef<Path>,
@@ -55,8 +57,9 @@ impl Gsm8k {
         Self::build(test.as_ref(), Form::Plain, &blocks, shots, "3, ")
     }
 
-    /// `Q:` and `A:` after worked examples that stand in a text file as they are to be shown, blocks of `Q: …` and `A: …` apart by an
-    /// empty line; the chain-of-thought paper has eight. Strict reads `The answer is 18.`.
+    /// `Q:` and `A:` after worked examples that stand in a text file as they are to be shown,
+    /// blocks of `Q: …` and `A: …` apart by an empty line; the chain-of-thought paper has eight.
+    /// Strict reads `The answer is 18.`.
     ///
     /// # Errors
     ///
@@ -80,8 +83,9 @@ impl Gsm8k {
         Self::build(test.as_ref(), form, &blocks, shots, "3, fixed ")
     }
 
-    /// As [`load_chain_of_thought`](Self::load_chain_of_thought), the chains made from solutions of the training file: their `<<9*2=18>>` left
-    /// out, lines joined, `The answer is 18.` at the end. Not the paper's eight examples, so not comparable with scores that use those.
+    /// As [`load_chain_of_thought`](Self::load_chain_of_thought), the chains made from solutions of
+    /// the training file: their `<<9*2=18>>` left out, lines joined, `The answer is 18.` at the
+    /// end. Not the paper's eight examples, so not comparable with scores that use those.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use crate::error::Error;
 use serde::Deserialize;
 use std::path::Path;
 
-/// Probability that one of k samples is right, estimated without bias from n samples of which c are: 1 − C(n−c, k) / C(n, k).
-/// `None` where k is 0 or more than n, or c more than n.
+/// Probability that one of k samples is right, estimated without bias from n samples of which c
+/// are: 1 − C(n−c, k) / C(n, k). `None` where k is 0 or more than n, or c more than n.
 ///
 /// ```
 /// use burn_kto::eval::pass_at_k;
@@ -88,7 +88,8 @@ impl HumanEval {
     pub fn load(path: impl AsRef<Path>, samples: Samples, sandbox: Sandbox) -> Result<Self, Error> {
         let ok = samples.count > 0;
         Error::check(ok, "samples", "must be at least 1", samples.count)?;
-        // Greedy samples are one text many times: pass@10 of them would be pass@1 under another name.
+        // Greedy samples are one text many times: pass@10 of them would be pass@1 under another
+        // name.
         let ok = samples.temperature > 0.0 && samples.temperature.is_finite()
             || samples.temperature == 0.0 && samples.count == 1;
         let reason = "must be above 0 for more than one sample, and 0 or more for one";
@@ -135,7 +136,8 @@ impl HumanEval {
     /// Where the sandbox fails; whatever the completion does is a reason.
     pub fn failure(&self, index: usize, completion: &str) -> Result<Option<String>, Error> {
         let problem = &self.problems[index];
-        // An exit code proves nothing: the completion may leave before the tests. What only the end of the program prints does.
+        // An exit code proves nothing: the completion may leave before the tests. What only the end
+        // of the program prints does.
         let token = token();
         let program = format!(
             "{}{completion}\n{}\ncheck({})\nprint({token:?}, flush=True)\n",
@@ -206,8 +208,8 @@ impl Task for HumanEval {
     }
 }
 
-/// Not to be guessed. A program that reads its own file finds it: what sets out to pass without solving anything can, here as in the
-/// original, whose tests run in the program's own process too.
+/// Not to be guessed. A program that reads its own file finds it: what sets out to pass without
+/// solving anything can, here as in the original, whose tests run in the program's own process too.
 fn token() -> String {
     use std::hash::{BuildHasher, Hasher};
     let random = || std::hash::RandomState::new().build_hasher().finish();

@@ -117,7 +117,8 @@ impl<R: Reward> Judge for RewardJudge<R> {
     }
 }
 
-/// The reward that an aligned model implies: β (log π(answer | prompt) − log π_ref(answer | prompt)) (Rafailov et al. 2023, eq. 5).
+/// The reward that an aligned model implies: β (log π(answer | prompt) − log π_ref(answer |
+/// prompt)) (Rafailov et al. 2023, eq. 5).
 #[derive(Clone, Debug)]
 pub struct ImplicitReward<'a, M, R> {
     policy: M,

@@ -10,18 +10,22 @@ pub struct LengthControlled {
     pub rate: f64,
     /// Its 95 % interval, from the normal interval of a.
     pub interval: (f64, f64),
-    /// b: log-odds for one unit of tanh of the standardised difference; positive where the judge likes length.
+    /// b: log-odds for one unit of tanh of the standardised difference; positive where the judge
+    /// likes length.
     pub length_effect: f64,
 }
 
-/// Weight of the penalty b² / 2 on the length effect: it keeps the fit finite where length tells wins from losses without fail.
+/// Weight of the penalty b² / 2 on the length effect: it keeps the fit finite where length tells
+/// wins from losses without fail.
 const RIDGE: f64 = 1e-2;
 
-/// Fits P(win) = σ(a + b tanh(d / s)), where d is the difference of lengths, first − second, and s its standard deviation, and reads it at
-/// d = 0. Two of the three terms of AlpacaEval 2's regression; the third, the difficulty of each instruction, needs data of other models.
+/// Fits P(win) = σ(a + b tanh(d / s)), where d is the difference of lengths, first − second, and s
+/// its standard deviation, and reads it at d = 0. Two of the three terms of AlpacaEval 2's
+/// regression; the third, the difficulty of each instruction, needs data of other models.
 ///
-/// `games` are (score, difference of lengths); a score is 1 for a win, 0 for a loss, 0.5 for a tie. `None` with fewer than two games, or where
-/// all scores are 0 or all are 1: then the fit runs away.
+/// `games` are (score, difference of lengths); a score is 1 for a win, 0 for a loss, 0.5 for a tie.
+/// `None` with fewer than two games, or where all scores are 0 or all are 1: then the fit runs
+/// away.
 ///
 /// ```
 /// use burn_kto::eval::LengthControlled;
@@ -41,7 +45,8 @@ impl LengthControlled {
         let mean = games.iter().map(|(_, d)| d).sum::<f64>() / n as f64;
         let squares: f64 = games.iter().map(|(_, d)| (d - mean).powi(2)).sum();
         let deviation = (squares / (n - 1) as f64).sqrt();
-        // Where every difference is the same, length cannot be told from the model, and counts as no difference.
+        // Where every difference is the same, length cannot be told from the model, and counts as
+        // no difference.
         let feature = |d: f64| {
             if deviation > 0.0 {
                 (d / deviation).tanh()
@@ -72,7 +77,8 @@ impl LengthControlled {
                 (hbb * ga - hab * gb) / determinant,
                 (haa * gb - hab * ga) / determinant,
             ];
-            // A step from far away may overshoot; the function is concave, so short steps arrive too.
+            // A step from far away may overshoot; the function is concave, so short steps arrive
+            // too.
             let [da, db] = steps.map(|step: f64| step.clamp(-2.0, 2.0));
             a += da;
             b += db;

@@ -16,7 +16,8 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Opens or creates, and returns what is there. A torn last line, of a run that was killed while it wrote, is dropped.
+    /// Opens or creates, and returns what is there. A torn last line, of a run that was killed
+    /// while it wrote, is dropped.
     pub(super) fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), Error> {
         let (rows, torn) = read(path)?;
         if let Some(whole) = torn {
@@ -47,7 +48,8 @@ impl Lines {
     }
 }
 
-/// The rows of a file, none where there is no file, and the length up to which it is whole where it is torn after it.
+/// The rows of a file, none where there is no file, and the length up to which it is whole where it
+/// is torn after it.
 pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<T>, Option<u64>), Error> {
     // By bytes: a torn line may end within a character.
     let bytes = match fs::read(path) {

@@ -9,7 +9,8 @@ use crate::sequence::Sequences;
 use burn::module::Module;
 use burn::tensor::Device;
 
-/// Any burn model with its tokenizer: [`CausalLm`] answers [`Choice`]s, [`Generate`] answers [`Completion`]s.
+/// Any burn model with its tokenizer: [`CausalLm`] answers [`Choice`]s, [`Generate`] answers
+/// [`Completion`]s.
 #[derive(Clone)]
 pub struct LocalModel<'a, M> {
     model: M,
@@ -49,7 +50,8 @@ impl<'a, M: Module> LocalModel<'a, M> {
         }
     }
 
-    /// Puts every prompt to the model as a user's message. Without, prompts are continued as they stand, as the papers do.
+    /// Puts every prompt to the model as a user's message. Without, prompts are continued as they
+    /// stand, as the papers do.
     #[must_use]
     pub fn with_chat(mut self, template: &'a dyn ChatTemplate) -> Self {
         self.template = Some(template);
@@ -77,7 +79,8 @@ impl<'a, M: Module> LocalModel<'a, M> {
         }
     }
 
-    /// Ids with the beginning of sequence, if the model expects one; a chat template may have written it already.
+    /// Ids with the beginning of sequence, if the model expects one; a chat template may have
+    /// written it already.
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
         let mut ids = self.tokenizer.encode(text)?;
         match self.tokenizer.bos() {
@@ -128,8 +131,8 @@ impl<'a, M: Module> LocalModel<'a, M> {
         Ok(rows)
     }
 
-    /// Tokens of both together, cut where those of the context alone end; spaces at the end of the context belong to what follows, because
-    /// tokens begin with them.
+    /// Tokens of both together, cut where those of the context alone end; spaces at the end of the
+    /// context belong to what follows, because tokens begin with them.
     fn split(&self, context: &str, continuation: &str) -> Result<(Vec<u32>, Vec<u32>), Error> {
         let trimmed = context.trim_end();
         // A context of spaces only keeps them: something has to come first.
@@ -193,7 +196,8 @@ impl<M: CausalLm> Subject<Choice> for LocalModel<'_, M> {
 impl<M: Module + Generate> Subject<Completion> for LocalModel<'_, M> {
     fn answer(&self, requests: &[Completion]) -> Result<Vec<Texts>, Error> {
         let mut answers: Vec<Option<Texts>> = vec![None; requests.len()];
-        // Greedy requests are written together; draws are seeded, so each request with its samples by itself.
+        // Greedy requests are written together; draws are seeded, so each request with its samples
+        // by itself.
         let mut left: Vec<usize> = (0..requests.len()).collect();
         while let Some(&first) = left.first() {
             let together: Vec<usize> = left
@@ -224,7 +228,8 @@ impl<M: Module + Generate> LocalModel<'_, M> {
         // Every greedy sample is the same text, so one is written.
         let samples = if greedy { 1 } else { first.samples };
         let room = self.max_length.saturating_sub(first.max_tokens);
-        // What is left of a prompt then is no question any more, and the score none of the benchmark.
+        // What is left of a prompt then is no question any more, and the score none of the
+        // benchmark.
         let reason = "must leave room for a prompt in the longest sequence";
         let value = format!("{} of {}", first.max_tokens, self.max_length);
         Error::check(room > 0, "max_tokens", reason, value)?;
@@ -252,7 +257,8 @@ impl<M: Module + Generate> LocalModel<'_, M> {
             .with_seed(first.seed)
             .with_stop_tokens(self.stop_tokens.clone());
         let stopped = |_: usize, tokens: &[u32]| {
-            // A stop that ends here begins at most its own length before, so the last tokens are enough to see it.
+            // A stop that ends here begins at most its own length before, so the last tokens are
+            // enough to see it.
             let tail = &tokens[tokens.len().saturating_sub(LOOK_BACK)..];
             let text = self.tokenizer.decode(tail).unwrap_or_default();
             first.stop.iter().any(|stop| text.contains(stop))
@@ -284,7 +290,8 @@ impl<M: Module + Generate> LocalModel<'_, M> {
     }
 }
 
-/// Text of tokens behind others. Alone, some tokenizers (Llama 2's) take their first space away, and with it the indentation of code.
+/// Text of tokens behind others. Alone, some tokenizers (Llama 2's) take their first space away,
+/// and with it the indentation of code.
 fn decode_after(
     tokenizer: &dyn Tokenizer,
     before: &[u32],

@@ -10,9 +10,11 @@ use std::path::Path;
 /// Whose prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MmluPrompt {
-    /// lm-evaluation-harness: one space after "about", the question stripped; a prompt that is too long loses its beginning.
+    /// lm-evaluation-harness: one space after "about", the question stripped; a prompt that is too
+    /// long loses its beginning.
     Harness,
-    /// The authors' evaluate.py: two spaces after "about", the question as it stands; a prompt that is too long loses examples.
+    /// The authors' evaluate.py: two spaces after "about", the question as it stands; a prompt that
+    /// is too long loses examples.
     Original,
 }
 
@@ -62,8 +64,9 @@ pub struct Mmlu {
 }
 
 impl Mmlu {
-    /// Reads `folder/test/*.csv`, and for `shots` > 0 `folder/dev/*.csv`, which has five examples a subject. Both shapes of file are read:
-    /// without a header and with answers A to D, or with one and answers 0 to 3.
+    /// Reads `folder/test/*.csv`, and for `shots` > 0 `folder/dev/*.csv`, which has five examples a
+    /// subject. Both shapes of file are read: without a header and with answers A to D, or with one
+    /// and answers 0 to 3.
     ///
     /// # Errors
     ///
@@ -126,8 +129,8 @@ impl Task for Mmlu {
     }
 }
 
-/// MMLU by what is written after `Answer:`, for subjects that give no log-probabilities: the first line, without punctuation and in any case
-/// of letters, has to be the letter.
+/// MMLU by what is written after `Answer:`, for subjects that give no log-probabilities: the first
+/// line, without punctuation and in any case of letters, has to be the letter.
 #[derive(Clone, Debug)]
 pub struct MmluGenerative {
     shots: usize,

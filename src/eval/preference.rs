@@ -21,7 +21,8 @@ pub struct PreferenceMetrics {
     pub chosen: Score,
     /// Of the worse ones.
     pub rejected: Score,
-    /// Of σ(margin), the probability that the first is preferred (Bradley–Terry), in ten bins; each pair counts once from either side.
+    /// Of σ(margin), the probability that the first is preferred (Bradley–Terry), in ten bins; each
+    /// pair counts once from either side.
     pub calibration: Calibration,
 }
 
@@ -67,8 +68,9 @@ impl PreferenceMetrics {
 /// How far a policy is from its reference, on answers that the policy wrote.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
-    /// KL(π ‖ π_ref) of whole answers: mean of log π − log π_ref. Without bias where the answers were drawn from the policy at
-    /// temperature 1; greedy answers give the log-ratio of the likeliest texts instead.
+    /// KL(π ‖ π_ref) of whole answers: mean of log π − log π_ref. Without bias where the answers
+    /// were drawn from the policy at temperature 1; greedy answers give the log-ratio of the
+    /// likeliest texts instead.
     pub kl: Score,
     /// The same per token: sum over sum.
     pub kl_per_token: f64,

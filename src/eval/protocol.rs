@@ -31,10 +31,12 @@ pub struct Duel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Every pair is shown in both orders. A win or loss is one that both verdicts agree on; everything else is a tie, worth half a win.
+    /// Every pair is shown in both orders. A win or loss is one that both verdicts agree on;
+    /// everything else is a tie, worth half a win.
     BothOrders,
-    /// As the KTO paper judged: one order each, shuffled by `seed`; answers cut after their last whole sentence; where the judge fails or
-    /// cannot be understood neither wins, and the rate is wins over all.
+    /// As the KTO paper judged: one order each, shuffled by `seed`; answers cut after their last
+    /// whole sentence; where the judge fails or cannot be understood neither wins, and the rate is
+    /// wins over all.
     KtoPaper {
         /// Shuffles the orders; not Python's generator, so not the same orders.
         seed: u64,
@@ -74,7 +76,8 @@ impl Match {
         Self { protocol, records }
     }
 
-    /// Writes every round to this file, and does not ask again for the verdicts that it holds already.
+    /// Writes every round to this file, and does not ask again for the verdicts that it holds
+    /// already.
     #[must_use]
     pub fn with_records(mut self, path: impl Into<PathBuf>) -> Self {
         self.records = Some(path.into());
@@ -85,9 +88,10 @@ impl Match {
     ///
     /// # Errors
     ///
-    /// Where there is no duel or two have one id, where the record file fails or holds other answers, and, except under
-    /// [`Protocol::KtoPaper`], where the judge fails; there, where it fails in every round. What was judged is in the file, and the same
-    /// call goes on: with the rounds that are missing, and those in which the judge failed.
+    /// Where there is no duel or two have one id, where the record file fails or holds other
+    /// answers, and, except under [`Protocol::KtoPaper`], where the judge fails; there, where it
+    /// fails in every round. What was judged is in the file, and the same call goes on: with the
+    /// rounds that are missing, and those in which the judge failed.
     pub fn play(
         &self,
         duels: &[Duel],
@@ -135,7 +139,8 @@ impl Match {
             rounds.push(round);
             progress(rounds.len(), questions.len());
         }
-        // A judge that never answered, for want of a key perhaps, judged nothing: that is no rate of 0.
+        // A judge that never answered, for want of a key perhaps, judged nothing: that is no rate
+        // of 0.
         match failure {
             Some(error) if rounds.iter().all(|round| round.verdict.is_none()) => return Err(error),
             _ => {}
@@ -241,7 +246,8 @@ pub struct MatchReport {
     pub judge: String,
     /// Wins, ties, losses of duels.
     pub win_rate: WinRate,
-    /// The protocol's rate: under [`Protocol::BothOrders`] (wins + ties / 2) / n, under [`Protocol::KtoPaper`] wins / n.
+    /// The protocol's rate: under [`Protocol::BothOrders`] (wins + ties / 2) / n, under
+    /// [`Protocol::KtoPaper`] wins / n.
     pub rate: Score,
     /// 95 % bootstrap interval of that rate.
     pub bootstrap: Option<(f64, f64)>,
@@ -251,7 +257,8 @@ pub struct MatchReport {
     pub unparsed: usize,
     /// Rounds in which the judge failed.
     pub failed: usize,
-    /// Share of decided rounds that whoever was shown first won; far from 0.5 the judge goes by position.
+    /// Share of decided rounds that whoever was shown first won; far from 0.5 the judge goes by
+    /// position.
     pub first_position: Option<f64>,
     /// Duels in which both orders gave opposite winners.
     pub contradictions: usize,

@@ -1,9 +1,11 @@
 //! Do rewards tell good from bad?
 
-/// Area under the ROC curve: the probability that a random desirable example has a higher reward than a random undesirable one, ties
-/// counting half. 0.5 is chance. `None` unless both classes are there.
+/// Area under the ROC curve: the probability that a random desirable example has a higher reward
+/// than a random undesirable one, ties counting half. 0.5 is chance. `None` unless both classes are
+/// there.
 ///
-/// Unlike accuracy it needs no threshold, so it is right for unpaired feedback of any class ratio. Mann-Whitney: O(n log n).
+/// Unlike accuracy it needs no threshold, so it is right for unpaired feedback of any class ratio.
+/// Mann-Whitney: O(n log n).
 ///
 /// ```
 /// use burn_kto::eval::auc;
@@ -22,7 +24,8 @@ pub fn auc(examples: impl IntoIterator<Item = (f64, bool)>) -> Option<f64> {
     );
     examples.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut beaten, mut undesirable, mut desirable) = (0.0, 0.0, 0.0);
-    // −0 and 0 are equal rewards, though not to the order above; they stand side by side all the same.
+    // −0 and 0 are equal rewards, though not to the order above; they stand side by side all the
+    // same.
     for tied in examples.chunk_by(|a, b| a.0 == b.0) {
         let up = tied.iter().filter(|(_, desirable)| *desirable).count() as f64;
         let down = tied.len() as f64 - up;

@@ -39,8 +39,8 @@ impl RunnerConfig {
         self
     }
 
-    /// Asks so many items of a group together: more share the reading of common examples, fewer are lost by an interruption. 16 unless
-    /// said.
+    /// Asks so many items of a group together: more share the reading of common examples, fewer are
+    /// lost by an interruption. 16 unless said.
     #[must_use]
     pub fn with_batch(mut self, batch: usize) -> Self {
         self.batch = Some(batch.max(1));
@@ -71,12 +71,14 @@ pub struct Evaluation<Q: Request> {
     pub records: Vec<Record<Q>>,
 }
 
-/// Puts a task to a subject called `model`; `progress` hears of every batch, and ends the run by returning false.
+/// Puts a task to a subject called `model`; `progress` hears of every batch, and ends the run by
+/// returning false.
 ///
 /// # Errors
 ///
-/// Where two items have one id; where the subject, the grading or the record file fails; where the file's records are of another model, version or prompt; and
-/// where `progress` ended the run: what was graded is in the file, and the same call goes on.
+/// Where two items have one id; where the subject, the grading or the record file fails; where the
+/// file's records are of another model, version or prompt; and where `progress` ended the run: what
+/// was graded is in the file, and the same call goes on.
 pub fn run_task<T: Task>(
     task: &T,
     subject: &dyn Subject<T::Request>,
@@ -190,7 +192,8 @@ fn record<T: Task>(
     })
 }
 
-/// Refuses to go on with records that were made otherwise: their mean with new ones would mean nothing.
+/// Refuses to go on with records that were made otherwise: their mean with new ones would mean
+/// nothing.
 fn check<T: Task>(
     task: &T,
     model: &str,

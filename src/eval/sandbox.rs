@@ -1,6 +1,7 @@
 //! Python programs that nobody has read, run so that they can do no harm.
 //!
-//! Isolation is the kernel's: namespaces made by util-linux's `unshare`, limits set by `prlimit`, no library and no privilege needed.
+//! Isolation is the kernel's: namespaces made by util-linux's `unshare`, limits set by `prlimit`,
+//! no library and no privilege needed.
 //!
 //! | the program | gets |
 //! |---|---|
@@ -85,10 +86,11 @@ struct Tools {
 /// Exit code by which the script says that it did not come as far as the program.
 const SETUP_FAILED: i32 = 97;
 
-/// Runs as process 1 of the namespaces. Arguments: root, program, bytes for files, user id or `-`, folders…, `--`, the command.
+/// Runs as process 1 of the namespaces. Arguments: root, program, bytes for files, user id or `-`,
+/// folders…, `--`, the command.
 ///
-/// It stays as parent of the program instead of becoming it: a program cannot kill process 1 of its namespace, and everything in
-/// there dies with it.
+/// It stays as parent of the program instead of becoming it: a program cannot kill process 1 of its
+/// namespace, and everything in there dies with it.
 const SCRIPT: &str = r#"
 fail() { echo "sandbox: $1" >&2; exit 97; }
 root=$1 program=$2 size=$3 user=$4; shift 4
@@ -115,7 +117,8 @@ code=$?
 exit $code
 "#;
 
-/// Closes what whoever started us left open, and becomes the command behind it. An open folder would be a way out of any root.
+/// Closes what whoever started us left open, and becomes the command behind it. An open folder
+/// would be a way out of any root.
 const CLOSE: &str = "import os, sys; os.closerange(3, 65536); os.execv(sys.argv[1], sys.argv[1:])";
 
 impl Sandbox {
@@ -123,8 +126,8 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// Where this system has no Python, or does not allow the isolation: a trial program has to run, in a namespace that has no network
-    /// and a file system that it cannot write to.
+    /// Where this system has no Python, or does not allow the isolation: a trial program has to
+    /// run, in a namespace that has no network and a file system that it cannot write to.
     pub fn isolated(limits: Limits) -> Result<Self, Error> {
         let sandbox = Self {
             python: Python::find()?,
@@ -139,8 +142,9 @@ impl Sandbox {
         Err(refused(reason))
     }
 
-    /// Not isolated: a fresh `python3 -I` with an empty environment in a temporary folder, a clock, and limits where `prlimit` is there.
-    /// A program can read and write what you can, and use the network. For code that you trust, or inside a container of your own.
+    /// Not isolated: a fresh `python3 -I` with an empty environment in a temporary folder, a clock,
+    /// and limits where `prlimit` is there. A program can read and write what you can, and use the
+    /// network. For code that you trust, or inside a container of your own.
     ///
     /// # Errors
     ///
@@ -216,7 +220,8 @@ impl Sandbox {
         let mut command = match find("prlimit") {
             Some(prlimit) => {
                 let mut command = Command::new(prlimit);
-                // Not the number of processes: without a namespace it would count all of the user's.
+                // Not the number of processes: without a namespace it would count all of the
+                // user's.
                 let limits = self.limit_arguments();
                 command.args(limits.into_iter().filter(|l| !l.starts_with("--nproc")));
                 command.arg(&self.python.executable);

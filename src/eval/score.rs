@@ -19,7 +19,8 @@ pub(crate) const Z95: f64 = 1.959_963_984_540_054;
 pub struct Score {
     /// The mean.
     pub value: f64,
-    /// Sample standard deviation (divisor n − 1) over √n; `None` where it cannot be known, that is for one item.
+    /// Sample standard deviation (divisor n − 1) over √n; `None` where it cannot be known, that is
+    /// for one item.
     pub standard_error: Option<f64>,
     /// Number of items.
     pub n: usize,
@@ -43,8 +44,8 @@ impl Score {
         })
     }
 
-    /// Mean over groups that all weigh the same, whatever their size: √(Σ se²) / groups is its standard error, known if every group's is.
-    /// `None` of nothing.
+    /// Mean over groups that all weigh the same, whatever their size: √(Σ se²) / groups is its
+    /// standard error, known if every group's is. `None` of nothing.
     pub fn macro_mean(groups: impl IntoIterator<Item = Self>) -> Option<Self> {
         let groups: Vec<Self> = groups.into_iter().collect();
         if groups.is_empty() {

@@ -1,7 +1,7 @@
 //! What a benchmark is, and what is asked of whoever takes it.
 //!
-//! A [`Task`] asks one kind of question, a [`Subject`] answers it, and the types say which: a task that compares log-probabilities cannot be
-//! given to an endpoint that only writes.
+//! A [`Task`] asks one kind of question, a [`Subject`] answers it, and the types say which: a task
+//! that compares log-probabilities cannot be given to an endpoint that only writes.
 
 use crate::error::Error;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,8 @@ pub trait Request: Clone + Debug + PartialEq + Serialize + DeserializeOwned {
 /// Which of these texts is the most likely one to follow?
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
-    /// What comes before, most wanted first: the first that leaves room is used, and the last loses its beginning if none does.
+    /// What comes before, most wanted first: the first that leaves room is used, and the last loses
+    /// its beginning if none does.
     pub contexts: Vec<String>,
     /// What may follow.
     pub continuations: Vec<String>,
@@ -27,8 +28,8 @@ pub struct Choice {
 /// The answer to a [`Choice`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogProbs {
-    /// log p(continuation | context), summed over tokens, one a continuation. JSON has no NaN and no infinity: both are `null` there, and NaN
-    /// again when read.
+    /// log p(continuation | context), summed over tokens, one a continuation. JSON has no NaN and
+    /// no infinity: both are `null` there, and NaN again when read.
     #[serde(deserialize_with = "null_as_nan")]
     pub log_probs: Vec<f64>,
     /// Which of the contexts had room.
@@ -58,7 +59,8 @@ pub struct Completion {
     pub max_tokens: usize,
     /// Number of texts.
     pub samples: usize,
-    /// 0 takes the most likely token each time, so that all texts are the same; above, tokens are drawn.
+    /// 0 takes the most likely token each time, so that all texts are the same; above, tokens are
+    /// drawn.
     pub temperature: f64,
     /// Nucleus of the draws, in (0, 1].
     pub top_p: f64,
@@ -120,7 +122,8 @@ pub struct Item<Q> {
 pub struct Grade {
     /// What was wanted.
     pub target: String,
-    /// What was understood, by the name of the rule that read it; `null` where the rule found nothing.
+    /// What was understood, by the name of the rule that read it; `null` where the rule found
+    /// nothing.
     pub extracted: BTreeMap<String, Option<String>>,
     /// Points, by the name of the metric.
     pub metrics: BTreeMap<String, f64>,

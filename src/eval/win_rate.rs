@@ -49,7 +49,8 @@ impl WinRate {
         (n > 0.0).then(|| (self.wins as f64 + 0.5 * self.ties as f64) / n)
     }
 
-    /// Wilson's 95 % interval of the rate; with ties it is on the safe side, because a tie varies less than a win or a loss.
+    /// Wilson's 95 % interval of the rate; with ties it is on the safe side, because a tie varies
+    /// less than a win or a loss.
     pub fn interval(&self) -> Option<(f64, f64)> {
         const Z: f64 = Z95;
         let (p, n) = (self.rate()?, self.n() as f64);

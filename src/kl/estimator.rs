@@ -11,11 +11,13 @@ use std::sync::Arc;
 #[derive(Config, Debug, PartialEq, Copy)]
 #[allow(missing_docs)] // fields are said in their variant
 pub enum KlScope {
-    /// All micro-batches of one optimizer step. Without gradient accumulation the same as the micro-batch.
+    /// All micro-batches of one optimizer step. Without gradient accumulation the same as the
+    /// micro-batch.
     Window,
     /// One micro-batch.
     MicroBatch,
-    /// decay · (the average before) + (1 − decay) · (the mean over this step); the first step's mean alone. Decay in \[0, 1). Clamped after.
+    /// decay · (the average before) + (1 − decay) · (the mean over this step); the first step's
+    /// mean alone. Decay in \[0, 1). Clamped after.
     MovingAverage { decay: f64 },
     /// This number, whatever the pairs. Finite.
     Fixed { value: f64 },
@@ -24,10 +26,12 @@ pub enum KlScope {
 /// Configuration of [`KlEstimator`].
 #[derive(Config, Debug)]
 pub struct KlEstimatorConfig {
-    /// Clamp the pooled mean at 0, as a KL divergence is never negative. Off for reference-free KTO.
+    /// Clamp the pooled mean at 0, as a KL divergence is never negative. Off for reference-free
+    /// KTO.
     #[config(default = true)]
     pub clamp: bool,
-    /// Over which pairs to pool. The estimator itself pools what it is given; the trainer follows the scope.
+    /// Over which pairs to pool. The estimator itself pools what it is given; the trainer follows
+    /// the scope.
     #[config(default = "KlScope::Window")]
     pub scope: KlScope,
 }
@@ -99,7 +103,8 @@ pub struct KlEstimator {
 }
 
 impl KlEstimator {
-    /// Pools over all of these ranks. Each estimate then reads the log-ratios back from the device, and ranks exchange three numbers.
+    /// Pools over all of these ranks. Each estimate then reads the log-ratios back from the device,
+    /// and ranks exchange three numbers.
     pub fn with_ranks(mut self, ranks: Arc<dyn Ranks>) -> Self {
         self.ranks = Some(ranks);
         self
@@ -109,7 +114,8 @@ impl KlEstimator {
     ///
     /// # Shapes
     ///
-    /// - `policy_mismatched`, `reference_mismatched`: `[pairs]`, summed log-probabilities of the completions behind other prompts
+    /// - `policy_mismatched`, `reference_mismatched`: `[pairs]`, summed log-probabilities of the
+    ///   completions behind other prompts
     ///
     /// # Panics
     ///
@@ -172,7 +178,8 @@ impl KlEstimator {
         (value, from)
     }
 
-    /// Moves the average, by the mean of a finished step before the clamp. Only [`KlScope::MovingAverage`] asks for it; the trainer calls it.
+    /// Moves the average, by the mean of a finished step before the clamp. Only
+    /// [`KlScope::MovingAverage`] asks for it; the trainer calls it.
     pub fn observe(&mut self, raw: f64) {
         if let KlScope::MovingAverage { decay } = self.config.scope
             && raw.is_finite()

@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 use std::ops::Add;
 
-/// Sum, sum of squares and count of the log-ratios log π − log π_ref of mismatched pairs: what micro-batches and ranks add up before
-/// anything is clamped.
+/// Sum, sum of squares and count of the log-ratios log π − log π_ref of mismatched pairs: what
+/// micro-batches and ranks add up before anything is clamped.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -84,7 +84,8 @@ pub struct KlEstimate {
 
 /// Several processes or threads that train one model.
 ///
-/// The whole of what the reference point needs of them: one sum. Every rank has to call it equally often, and gets the same result.
+/// The whole of what the reference point needs of them: one sum. Every rank has to call it equally
+/// often, and gets the same result.
 pub trait Ranks: Debug + Send + Sync {
     /// The sum over all ranks.
     fn sum(&self, mine: KlSums) -> KlSums;

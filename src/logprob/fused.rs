@@ -7,9 +7,10 @@ use burn::tensor::{Int, Tensor, assert_shape};
 
 /// Configuration of [`FusedLinearLogProbs`].
 ///
-/// A tile of logits is `row_tile × vocab_tile` values, the only thing of that size that ever lives. On a CPU 4 to 16 MiB do
-/// best, which is the default; a GPU may like larger ones. A tile has at most 2^24 values, 64 MiB in f32: the smallest limit of a
-/// buffer that is met in practice is 128 MiB (software Vulkan), and f64 takes twice as much.
+/// A tile of logits is `row_tile × vocab_tile` values, the only thing of that size that ever lives.
+/// On a CPU 4 to 16 MiB do best, which is the default; a GPU may like larger ones. A tile has at
+/// most 2^24 values, 64 MiB in f32: the smallest limit of a buffer that is met in practice is 128
+/// MiB (software Vulkan), and f64 takes twice as much.
 #[derive(Config, Debug)]
 pub struct FusedLinearLogProbsConfig {
     /// Tokens a tile.
@@ -51,21 +52,25 @@ impl FusedLinearLogProbsConfig {
     }
 }
 
-/// log p(target) from hidden states and the weight of a language-model head, without ever holding `[tokens, vocab]` logits.
+/// log p(target) from hidden states and the weight of a language-model head, without ever holding
+/// `[tokens, vocab]` logits.
 ///
 /// ```text
 /// logits = hidden · weightᵀ (+ bias)         log p = logits[target] − logsumexp(logits)
 /// ```
 ///
-/// Tiles run over tokens and vocabulary with an online log-sum-exp; the backward pass computes each tile again. Differentiable in
-/// `hidden`, `weight` and `bias`; what is not tracked costs nothing, so a frozen head saves its matrix product and its buffer.
-/// Against logits, `log_softmax` and `gather` on flex at 2048 tokens, width 576, vocabulary 49152: an eighth of the memory.
+/// Tiles run over tokens and vocabulary with an online log-sum-exp; the backward pass computes each
+/// tile again. Differentiable in `hidden`, `weight` and `bias`; what is not tracked costs nothing,
+/// so a frozen head saves its matrix product and its buffer. Against logits, `log_softmax` and
+/// `gather` on flex at 2048 tokens, width 576, vocabulary 49152: an eighth of the memory.
 ///
-/// It covers the backends whose features of *this* crate are on; without any of them it computes the same from logits, as it must
-/// when the application turns backends on through burn alone. A backend beside one that is covered is refused by a panic.
+/// It covers the backends whose features of *this* crate are on; without any of them it computes
+/// the same from logits, as it must when the application turns backends on through burn alone. A
+/// backend beside one that is covered is refused by a panic.
 ///
-/// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no gradient (its hidden state must be finite all the same), and f16 and bf16 are
-/// computed in f32, tile by tile.
+/// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no
+/// gradient (its hidden state must be finite all the same), and f16 and bf16 are computed in f32,
+/// tile by tile.
 ///
 /// # Example
 ///
@@ -96,8 +101,8 @@ impl FusedLinearLogProbs {
     ///
     /// # Panics
     ///
-    /// If the shapes do not agree, or there is no token, no width or no vocabulary. A target of `vocab` or more is out of bounds:
-    /// what happens is up to the backend.
+    /// If the shapes do not agree, or there is no token, no width or no vocabulary. A target of
+    /// `vocab` or more is out of bounds: what happens is up to the backend.
     pub fn forward(
         &self,
         hidden: Tensor<2>,

@@ -1,4 +1,5 @@
-//! Stands in for the fused operation in a build without any of this crate's backend features: same numbers, with the logits.
+//! Stands in for the fused operation in a build without any of this crate's backend features: same
+//! numbers, with the logits.
 
 use super::token_log_probs;
 use crate::math::upcast;

@@ -1,14 +1,16 @@
-//! The operation behind [`FusedLinearLogProbs`](super::FusedLinearLogProbs): one trait over backends, one backward for all.
+//! The operation behind [`FusedLinearLogProbs`](super::FusedLinearLogProbs): one trait over
+//! backends, one backward for all.
 //!
-//! This file is the crate's only contact with burn's backends. Forward, for each tile of rows, over the tiles of the vocabulary:
+//! This file is the crate's only contact with burn's backends. Forward, for each tile of rows, over
+//! the tiles of the vocabulary:
 //!
 //! ```text
 //! L = H·Wᵀ + b        m' = max(m, max L)        s' = s·exp(m − m') + Σ exp(L − m')
 //! log p = (h·w[target] + b[target] − m) − ln s
 //! ```
 //!
-//! Kept for the backward: `m` and `s`, `[tokens, 1]` each; the inputs are shared. With `E = exp(L − m)` and the gradient `g` of
-//! each log-probability:
+//! Kept for the backward: `m` and `s`, `[tokens, 1]` each; the inputs are shared. With
+//! `E = exp(L − m)` and the gradient `g` of each log-probability:
 //!
 //! ```text
 //! dH = g·(w[target] − (E·W) / s)        dW = −Eᵀ·(g·H / s), then += g·h at target        db = −Eᵀ·(g / s), then += g at target
@@ -36,7 +38,8 @@ pub(super) struct Options {
     pub(super) bias: bool,
 }
 
-/// hidden `[tokens, width]`, weight `[vocab, width]`, bias `[vocab]` if `options.bias`, targets `[tokens]` in range, to `[tokens]`.
+/// hidden `[tokens, width]`, weight `[vocab, width]`, bias `[vocab]` if `options.bias`, targets
+/// `[tokens]` in range, to `[tokens]`.
 pub(super) fn linear_log_probs(
     hidden: Tensor<2>,
     weight: Tensor<2>,

@@ -30,10 +30,11 @@ use burn::tensor::{Bool, Int, Tensor, assert_shape};
 /// log p = (logit[target] − max) − ln Σ exp(logit − max)
 /// ```
 ///
-/// The maximum and the sum stay apart: `logit − logsumexp` loses up to 5e-4 in f32 where logits reach 1e4.
+/// The maximum and the sum stay apart: `logit − logsumexp` loses up to 5e-4 in f32 where logits
+/// reach 1e4.
 ///
-/// A negative target, such as the −100 that data loaders use for positions to ignore, gives exactly 0 and no gradient; the logits
-/// there must be finite all the same.
+/// A negative target, such as the −100 that data loaders use for positions to ignore, gives exactly
+/// 0 and no gradient; the logits there must be finite all the same.
 ///
 /// # Shapes
 ///
@@ -43,7 +44,8 @@ use burn::tensor::{Bool, Int, Tensor, assert_shape};
 ///
 /// # Panics
 ///
-/// If the shapes do not agree. A target of `vocab` or more is out of bounds: what happens is up to the backend.
+/// If the shapes do not agree. A target of `vocab` or more is out of bounds: what happens is up to
+/// the backend.
 ///
 /// # Example
 ///
@@ -71,7 +73,8 @@ pub fn token_log_probs(logits: Tensor<3>, targets: Tensor<2, Int>) -> Tensor<2> 
 
 /// Sum of the log-probabilities where `mask` is true.
 ///
-/// Values under a false mask do not count, whatever they are (NaN included), and get no gradient; an all-masked row is exactly 0.
+/// Values under a false mask do not count, whatever they are (NaN included), and get no gradient;
+/// an all-masked row is exactly 0.
 ///
 /// # Shapes
 ///
@@ -157,7 +160,8 @@ pub fn uniform_log_probs(logits: Tensor<3>) -> Tensor<2> {
     (mean - log_sum).squeeze_dim::<2>(2)
 }
 
-/// ln Σ_v p(v)² at each position: the log of the probability that two samples agree, 0 where the model is certain. No gradient.
+/// ln Σ_v p(v)² at each position: the log of the probability that two samples agree, 0 where the
+/// model is certain. No gradient.
 ///
 /// # Shapes
 ///

@@ -15,8 +15,8 @@ pub enum ClassInterval {
     Ratio(f64),
 }
 
-/// Weights for classes of different size. The larger class keeps 1, the smaller one gets what brings the ratio into the
-/// interval, and no more.
+/// Weights for classes of different size. The larger class keeps 1, the smaller one gets what
+/// brings the ratio into the interval, and no more.
 ///
 /// ```
 /// use burn_kto::prelude::*;

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 /// What the reward shift δ is the mean of.
 #[derive(Config, Copy, Debug, PartialEq, Eq)]
 pub enum BcoShift {
-    /// The mean of the means of both classes, as the paper defines it; over the whole run, where the paper estimates it with decay.
+    /// The mean of the means of both classes, as the paper defines it; over the whole run, where
+    /// the paper estimates it with decay.
     ClassMeans,
-    /// All rewards alike, as in TRL: the same where classes are equally frequent, else pulled to the more frequent one.
+    /// All rewards alike, as in TRL: the same where classes are equally frequent, else pulled to
+    /// the more frequent one.
     Pooled,
 }
 
@@ -57,21 +59,24 @@ pub struct RewardsSeen {
     pub undesirable: (f64, f64),
 }
 
-/// BCO: a classifier of thumbs whose logit is the reward, shifted by the mean reward of the run so far.
+/// BCO: a classifier of thumbs whose logit is the reward, shifted by the mean reward of the run so
+/// far.
 ///
 /// ```text
 /// l = −ln σ(s·(β·r − δ))        r = log π(y|x) − log π_ref(y|x)
 /// ```
 ///
-/// with s = ±1 and δ the running mean of β·r, the current batch included; no gradient flows through it. Where thumbs go up and down on different
-/// kinds of prompts, give undesirable examples [density-ratio weights](density_ratio_weight).
+/// with s = ±1 and δ the running mean of β·r, the current batch included; no gradient flows through
+/// it. Where thumbs go up and down on different kinds of prompts, give undesirable examples
+/// [density-ratio weights](density_ratio_weight).
 ///
-/// The loss carries δ from step to step: the trainer does this by itself; in a loop of your own call
-/// [`observe`](Self::observe) after each step.
+/// The loss carries δ from step to step: the trainer does this by itself; in a loop of your own
+/// call [`observe`](Self::observe) after each step.
 ///
 /// # Example
 ///
-/// By hand, β = 0.5, r = 2 and −4: rewards 1 and −2, δ = −0.5, so −ln σ(1.5) = 0.201413 and −ln σ(−(−2 + 0.5)) = 0.201413.
+/// By hand, β = 0.5, r = 2 and −4: rewards 1 and −2, δ = −0.5, so −ln σ(1.5) = 0.201413 and −ln
+/// σ(−(−2 + 0.5)) = 0.201413.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Tensor};
@@ -87,7 +92,8 @@ pub struct RewardsSeen {
 ///
 /// # References
 ///
-/// Jung et al., *Binary Classifier Optimization for Large Language Model Alignment*, arXiv:2404.04656, Eq. 13.
+/// Jung et al., *Binary Classifier Optimization for Large Language Model Alignment*,
+/// arXiv:2404.04656, Eq. 13.
 #[derive(Clone, Debug)]
 pub struct BcoLoss {
     config: BcoLossConfig,
@@ -95,7 +101,8 @@ pub struct BcoLoss {
 }
 
 impl BcoLoss {
-    /// The loss; `kl` of the output is δ/β, the log-ratio at which a reward counts as neither good nor bad.
+    /// The loss; `kl` of the output is δ/β, the log-ratio at which a reward counts as neither good
+    /// nor bad.
     ///
     /// # Shapes
     ///
@@ -114,7 +121,8 @@ impl BcoLoss {
         self.run(policy, reference, desirable, None)
     }
 
-    /// As [`forward`](Self::forward), with each example's loss times its weight `[batch]`; the mean is over the number of examples.
+    /// As [`forward`](Self::forward), with each example's loss times its weight `[batch]`; the mean
+    /// is over the number of examples.
     ///
     /// # Panics
     ///
@@ -147,7 +155,8 @@ impl BcoLoss {
         self.seen
     }
 
-    /// Turns β. Rewards seen so far were scaled with the β of their step; they are scaled to the new one.
+    /// Turns β. Rewards seen so far were scaled with the β of their step; they are scaled to the
+    /// new one.
     pub(crate) fn set_beta(&mut self, beta: f64) {
         let factor = beta / self.config.beta;
         self.seen.desirable.0 *= factor;
@@ -217,9 +226,11 @@ impl BcoLoss {
     }
 }
 
-/// The weight of an undesirable example: how much likelier its prompt is to come with a thumb up than with one down.
+/// The weight of an undesirable example: how much likelier its prompt is to come with a thumb up
+/// than with one down.
 ///
-/// `p_desirable` is what a classifier of prompts says, in \[0, 1\]; the ratio p/(1 − p) is cut to `bounds`, \[0.5, 10\] in TRL. Desirable examples weigh 1.
+/// `p_desirable` is what a classifier of prompts says, in \[0, 1\]; the ratio p/(1 − p) is cut to
+/// `bounds`, \[0.5, 10\] in TRL. Desirable examples weigh 1.
 ///
 /// ```
 /// use burn_kto::prelude::*;

@@ -11,7 +11,8 @@ use burn::tensor::activation::relu;
 
 /// Which loss of the family.
 ///
-/// With w and l the summed log-probabilities of the chosen and the rejected completion, w̄ and l̄ their means over tokens:
+/// With w and l the summed log-probabilities of the chosen and the rejected completion, w̄ and l̄
+/// their means over tokens:
 ///
 /// | variant | loss of a pair | paper |
 /// |---|---|---|
@@ -41,7 +42,8 @@ pub struct CpoLossConfig {
     /// Which loss.
     #[config(default = "CpoVariant::Sigmoid { label_smoothing: 0.0 }")]
     pub variant: CpoVariant,
-    /// Weight of the negative log-likelihood of the chosen, a mean over tokens. Not negative; 1 in the paper.
+    /// Weight of the negative log-likelihood of the chosen, a mean over tokens. Not negative; 1 in
+    /// the paper.
     #[config(default = 1.0)]
     pub sft_weight: f64,
 }
@@ -84,7 +86,8 @@ impl CpoLossConfig {
 /// l = −ln σ(β·(log π(y_w|x) − log π(y_l|x))) − w·log π(y_w|x) / T
 /// ```
 ///
-/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a
+/// mean over tokens.
 ///
 /// and the rest of the family: see [`CpoVariant`].
 ///

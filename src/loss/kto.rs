@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// | `Linear` | −λ·u | **collapses**: BBH 6.1; unbounded below |
 #[derive(Config, Copy, Debug, PartialEq, Eq)]
 pub enum KtoValue {
-    /// Concave in gains and convex in losses: examples that are far too easy or too hard are left alone.
+    /// Concave in gains and convex in losses: examples that are far too easy or too hard are left
+    /// alone.
     Kahneman,
     /// An ablation, for experiments: never satisfied with losses, as DPO.
     Concave,
@@ -39,8 +40,8 @@ impl KtoValue {
 
 /// Configuration of [`KtoLoss`].
 ///
-/// With n_D desirable and n_U undesirable examples the paper advises λ_D·n_D / (λ_U·n_U) in \[1, 3/2\] (arXiv:2402.01306 v5, Eq. 9; earlier
-/// versions and other libraries say 4/3).
+/// With n_D desirable and n_U undesirable examples the paper advises λ_D·n_D / (λ_U·n_U) in \[1,
+/// 3/2\] (arXiv:2402.01306 v5, Eq. 9; earlier versions and other libraries say 4/3).
 #[derive(Config, Debug)]
 pub struct KtoLossConfig {
     /// Risk aversion: how fast the value saturates. Positive; the paper's default is 0.1.
@@ -61,8 +62,9 @@ pub struct KtoLossConfig {
 }
 
 impl KtoLossConfig {
-    /// APO-zero on single completions (TRL's `apo_zero_unpaired`): KTO with z0 = 0, so that nothing has to be estimated and any batch will do. For
-    /// desirable completions that are better than what the model writes (arXiv:2408.06266).
+    /// APO-zero on single completions (TRL's `apo_zero_unpaired`): KTO with z0 = 0, so that nothing
+    /// has to be estimated and any batch will do. For desirable completions that are better than
+    /// what the model writes (arXiv:2408.06266).
     pub fn apo_zero_unpaired() -> Self {
         Self::new().with_kl(KlEstimatorConfig::new().with_scope(KlScope::Fixed { value: 0.0 }))
     }
@@ -95,14 +97,17 @@ impl KtoLossConfig {
 /// l = λ · σ(−s·β·(r − z0))        r = log π(y|x) − log π_ref(y|x), summed over the completion
 /// ```
 ///
-/// with s = 1, λ = λ_D for desirable and s = −1, λ = λ_U for undesirable examples, and z0 the [reference point](crate::kl). Each loss is in
-/// \[0, λ\], is λ/2 where r = z0, and its gradient is at most λβ/4: examples that are far too hard or too easy are left alone.
+/// with s = 1, λ = λ_D for desirable and s = −1, λ = λ_U for undesirable examples, and z0 the
+/// [reference point](crate::kl). Each loss is in \[0, λ\], is λ/2 where r = z0, and its gradient is
+/// at most λβ/4: examples that are far too hard or too easy are left alone.
 ///
-/// A batch of one class only is an ordinary batch. σ(−u) is computed as such: `1 − σ(u)` is exactly 0 in f32 from u = 17 on.
+/// A batch of one class only is an ordinary batch. σ(−u) is computed as such: `1 − σ(u)` is exactly
+/// 0 in f32 from u = 17 on.
 ///
 /// # Example
 ///
-/// By hand, with β = 0.5, λ_U = 2, z0 = 0.4 and r = 2, −3: 1·σ(−0.8) = 0.310026 and 2·σ(−1.7) = 0.308931.
+/// By hand, with β = 0.5, λ_U = 2, z0 = 0.4 and r = 2, −3: 1·σ(−0.8) = 0.310026 and 2·σ(−1.7) =
+/// 0.308931.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Tensor};
@@ -124,7 +129,8 @@ impl KtoLossConfig {
 ///
 /// # References
 ///
-/// Ethayarajh et al., *KTO: Model Alignment as Prospect Theoretic Optimization*, arXiv:2402.01306 v5, Eq. 8.
+/// Ethayarajh et al., *KTO: Model Alignment as Prospect Theoretic Optimization*, arXiv:2402.01306
+/// v5, Eq. 8.
 #[derive(Clone, Debug)]
 pub struct KtoLoss {
     config: KtoLossConfig,
@@ -151,8 +157,8 @@ impl KtoLoss {
         self.run(policy, reference, desirable, kl, None)
     }
 
-    /// As [`forward`](Self::forward), with each example's loss times its weight; `loss` is the sum over the batch divided by its size, so
-    /// weights of mean 1 keep the scale.
+    /// As [`forward`](Self::forward), with each example's loss times its weight; `loss` is the sum
+    /// over the batch divided by its size, so weights of mean 1 keep the scale.
     ///
     /// # Shapes
     ///

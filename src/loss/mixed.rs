@@ -18,7 +18,8 @@ pub struct WeightedDpo {
 /// Configuration of [`MixedLoss`].
 #[derive(Config, Debug)]
 pub struct MixedLossConfig {
-    /// The losses of the DPO family, at least one. The rewards that are reported have the β of the first.
+    /// The losses of the DPO family, at least one. The rewards that are reported have the β of the
+    /// first.
     pub parts: Vec<WeightedDpo>,
     /// Weight of the negative log-likelihood of the chosen, a mean over tokens. Not negative.
     #[config(default = 0.0)]
@@ -26,7 +27,8 @@ pub struct MixedLossConfig {
 }
 
 impl MixedLossConfig {
-    /// RPO: DPO plus the likelihood of the chosen (arXiv:2404.19733; `sft_weight` is its α, 1 there).
+    /// RPO: DPO plus the likelihood of the chosen (arXiv:2404.19733; `sft_weight` is its α, 1
+    /// there).
     pub fn rpo(beta: f64, sft_weight: f64) -> Self {
         let dpo = DpoLossConfig::new().with_beta(beta);
         Self::new(vec![WeightedDpo::new(dpo, 1.0)]).with_sft_weight(sft_weight)
@@ -72,13 +74,15 @@ impl MixedLossConfig {
 /// l = Σ_k w_k·l_k − w·log π(y_w|x) / T
 /// ```
 ///
-/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a
+/// mean over tokens.
 ///
 /// Named mixtures: [`MixedLossConfig::rpo`], [`MixedLossConfig::mpo`].
 ///
 /// # Example
 ///
-/// By hand, RPO with α = 0.5: log-ratios 2 and −1 give −ln σ(0.3) = 0.554355, the chosen has −8 over 4 tokens: 0.5·2.
+/// By hand, RPO with α = 0.5: log-ratios 2 and −1 give −ln σ(0.3) = 0.554355, the chosen has −8
+/// over 4 tokens: 0.5·2.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

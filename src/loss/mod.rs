@@ -23,9 +23,10 @@
 //! | [`Moving`](crate::reference::Moving): TR-DPO | whatever has a reference | arXiv:2404.09656 |
 //! | weights of examples and pairs | all but SFT and losses that sort | |
 //!
-//! Arguments come in one order: policy, reference, labels, kl. Reference and kl leave autodiff inside the loss, so a caller cannot forget it.
-//! The output follows the kind of data, not the loss: [`BinaryOutput`], [`PreferenceOutput`], [`SftOutput`], [`RewardOutput`]. Losses compute
-//! in f32 at least: f16 and bf16 are cast up, f64 stays f64.
+//! Arguments come in one order: policy, reference, labels, kl. Reference and kl leave autodiff
+//! inside the loss, so a caller cannot forget it. The output follows the kind of data, not the
+//! loss: [`BinaryOutput`], [`PreferenceOutput`], [`SftOutput`], [`RewardOutput`]. Losses compute in
+//! f32 at least: f16 and bf16 are cast up, f64 stays f64.
 #![doc = "\n"]
 #![doc = include_str!("../../docs/losses.md")]
 #![doc = include_str!("../../docs/figures/value.svg")]

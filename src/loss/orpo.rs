@@ -13,7 +13,8 @@ pub struct OrpoLossConfig {
     /// Weight of the odds ratio; λ in the paper. Positive.
     #[config(default = 0.1)]
     pub beta: f64,
-    /// Weight of the negative log-likelihood of the chosen, a mean over tokens. Not negative; 1 in the paper.
+    /// Weight of the negative log-likelihood of the chosen, a mean over tokens. Not negative; 1 in
+    /// the paper.
     #[config(default = 1.0)]
     pub sft_weight: f64,
 }
@@ -44,14 +45,16 @@ impl OrpoLossConfig {
 /// l = −w·log π(y_w|x) / T − β·ln σ(odds(w̄) − odds(l̄))        odds(p) = p − ln(1 − e^p)
 /// ```
 ///
-/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a
+/// mean over tokens.
 ///
-/// with w̄ and l̄ the mean log-probabilities of a token. The likelihood is of the completion, given the prompt, as in the paper; TRL counts the
-/// prompt's tokens as well.
+/// with w̄ and l̄ the mean log-probabilities of a token. The likelihood is of the completion, given
+/// the prompt, as in the paper; TRL counts the prompt's tokens as well.
 ///
 /// # Example
 ///
-/// By hand, e^w̄ = ½ and e^l̄ = ¼, one token each: odds 0 and −ln 3, so ln 2 − 0.1·ln σ(ln 3) = 0.721915.
+/// By hand, e^w̄ = ½ and e^l̄ = ¼, one token each: odds 0 and −ln 3, so ln 2 − 0.1·ln σ(ln 3) =
+/// 0.721915.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
@@ -65,7 +68,8 @@ impl OrpoLossConfig {
 ///
 /// # References
 ///
-/// Hong et al., *ORPO: Monolithic Preference Optimization without Reference Model*, arXiv:2403.07691, Eq. 6 and 7.
+/// Hong et al., *ORPO: Monolithic Preference Optimization without Reference Model*,
+/// arXiv:2403.07691, Eq. 6 and 7.
 #[derive(Clone, Debug)]
 pub struct OrpoLoss {
     config: OrpoLossConfig,
@@ -107,13 +111,13 @@ impl PreferenceLoss for OrpoLoss {
 
 /// p − ln(1 − e^p) for p ≤ 0.
 ///
-/// `1 − e^p` has no digits left near p = 0 and `ln` none near p = −∞, so each form serves on its side of −ln 2. The odds of a certainty
-/// are infinite: p is cut just below 0.
+/// `1 − e^p` has no digits left near p = 0 and `ln` none near p = −∞, so each form serves on its
+/// side of −ln 2. The odds of a certainty are infinite: p is cut just below 0.
 fn log_odds(p: Tensor<1>) -> Tensor<1> {
     let p = p.clamp_max(-1e-7);
     let near = p.clone().greater_elem(-std::f64::consts::LN_2);
-    // tanh keeps its digits at 0: 1 − e^p = −2t/(1 − t), t = tanh(p/2). Each form gets harmless values on the other's side, lest a
-    // gradient there become 0·∞.
+    // tanh keeps its digits at 0: 1 − e^p = −2t/(1 − t), t = tanh(p/2). Each form gets harmless
+    // values on the other's side, lest a gradient there become 0·∞.
     let t = (p.clone().clamp_min(-std::f64::consts::LN_2) * 0.5).tanh();
     let of_near = (t.clone() * -2.0).log() - t.neg().log1p();
     let of_far = p

@@ -19,7 +19,8 @@ pub struct BinaryOutput {
     pub desirable: Tensor<1, Bool>,
     /// The reference point z0 that was used, `[1]`.
     pub kl: Tensor<1>,
-    /// β·(log π − log π_ref − z0), `[batch]`: positive where the model is inclined to the completion.
+    /// β·(log π − log π_ref − z0), `[batch]`: positive where the model is inclined to the
+    /// completion.
     pub margins: Tensor<1>,
     /// log π, summed over the completion, `[batch]`.
     pub log_probs: Tensor<1>,
@@ -96,7 +97,8 @@ impl Pair {
         Self { chosen, rejected }
     }
 
-    /// Of `[2·pairs]` values, the first half chosen, the second rejected: one forward pass can serve both.
+    /// Of `[2·pairs]` values, the first half chosen, the second rejected: one forward pass can
+    /// serve both.
     ///
     /// # Panics
     ///

@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 /// A loss on pairs of completions, from their log-probabilities alone.
 ///
-/// Whatever implements it is an [`Objective`](crate::train::Objective), and takes the modifiers [`TokenLevel`](super::TokenLevel) and
-/// [`Wpo`](crate::train::Wpo).
+/// Whatever implements it is an [`Objective`](crate::train::Objective), and takes the modifiers
+/// [`TokenLevel`](super::TokenLevel) and [`Wpo`](crate::train::Wpo).
 pub trait PreferenceLoss: Debug {
     /// Whether it looks at a reference model; where it does not, none is run.
     const REFERENCE: bool = true;
@@ -31,12 +31,15 @@ pub struct PreferenceInput {
     pub reference: Pair,
     /// Number of scored tokens.
     pub lengths: Pair,
-    /// What each pair's loss is multiplied with, its SFT part too, `[pairs]`; 1 where there is none.
+    /// What each pair's loss is multiplied with, its SFT part too, `[pairs]`; 1 where there is
+    /// none.
     pub weights: Option<Tensor<1>>,
-    /// Scored tokens of a chosen completion, on average over the optimizer step, where the SFT part of a loss is to be a mean over the
-    /// tokens of all of its micro-batches; that of these pairs where there is none.
+    /// Scored tokens of a chosen completion, on average over the optimizer step, where the SFT part
+    /// of a loss is to be a mean over the tokens of all of its micro-batches; that of these pairs
+    /// where there is none.
     pub mean_length: Option<f64>,
-    /// log π as it is, where `policy` is not a plain sum over tokens: for the SFT part of a loss, and to be reported.
+    /// log π as it is, where `policy` is not a plain sum over tokens: for the SFT part of a loss,
+    /// and to be reported.
     pub plain: Option<Pair>,
 }
 
@@ -81,7 +84,8 @@ impl PreferenceInput {
         self
     }
 
-    /// The same with shapes that agree, in one dtype, f32 at least; only the policy on the graph; lengths at least 1.
+    /// The same with shapes that agree, in one dtype, f32 at least; only the policy on the graph;
+    /// lengths at least 1.
     pub(crate) fn checked(self) -> Self {
         let [pairs] = self.policy.chosen.dims();
         assert!(pairs > 0, "a batch needs at least one pair, got none");
@@ -138,7 +142,8 @@ impl PreferenceInput {
         self.plain.clone().unwrap_or_else(|| self.policy.clone())
     }
 
-    /// `losses` plus the negative log-likelihood of the chosen times `weight`; their mean is a mean over tokens.
+    /// `losses` plus the negative log-likelihood of the chosen times `weight`; their mean is a mean
+    /// over tokens.
     pub(super) fn with_sft(&self, losses: Tensor<1>, weight: f64) -> Tensor<1> {
         if weight == 0.0 {
             return losses;

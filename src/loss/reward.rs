@@ -10,7 +10,8 @@ use burn::tensor::{Tensor, assert_shape};
 /// Configuration of [`RewardLoss`].
 #[derive(Config, Debug)]
 pub struct RewardLossConfig {
-    /// Weight of (r_w + r_l)², which keeps rewards around 0: a preference alone leaves their level open. Not negative; 0.01 is usual.
+    /// Weight of (r_w + r_l)², which keeps rewards around 0: a preference alone leaves their level
+    /// open. Not negative; 0.01 is usual.
     #[config(default = 0.0)]
     pub centring: f64,
 }
@@ -56,7 +57,8 @@ impl RewardLossConfig {
 ///
 /// # References
 ///
-/// Bradley and Terry, 1952; margins: Touvron et al., *Llama 2*, arXiv:2307.09288, Eq. 2; centring: Eisenstein et al., arXiv:2312.09244.
+/// Bradley and Terry, 1952; margins: Touvron et al., *Llama 2*, arXiv:2307.09288, Eq. 2; centring:
+/// Eisenstein et al., arXiv:2312.09244.
 #[derive(Clone, Debug)]
 pub struct RewardLoss {
     config: RewardLossConfig,
@@ -74,7 +76,8 @@ impl RewardLoss {
         self.run(rewards, None, None)
     }
 
-    /// As [`forward`](Self::forward), with the margin `[pairs]` by which each chosen should be better, for pairs that say how much.
+    /// As [`forward`](Self::forward), with the margin `[pairs]` by which each chosen should be
+    /// better, for pairs that say how much.
     ///
     /// # Panics
     ///

@@ -20,7 +20,8 @@ use burn::tensor::{Bool, FloatDType, Tensor, assert_shape};
 pub enum SftVariant {
     /// Negative log-likelihood; ε in \[0, 1), for [`SftLoss::forward_smoothed`] if not 0.
     Nll { label_smoothing: f64 },
-    /// Dynamic fine-tuning: tokens that the model finds unlikely pull less, for better generalisation.
+    /// Dynamic fine-tuning: tokens that the model finds unlikely pull less, for better
+    /// generalisation.
     Dft,
 }
 
@@ -90,17 +91,20 @@ impl SftLoss {
     ///
     /// # Panics
     ///
-    /// If the shapes differ, or labels are to be smoothed: that needs [`forward_smoothed`](Self::forward_smoothed).
+    /// If the shapes differ, or labels are to be smoothed: that needs
+    /// [`forward_smoothed`](Self::forward_smoothed).
     pub fn forward(&self, token_log_probs: Tensor<2>, mask: Tensor<2, Bool>) -> SftOutput {
         self.run(token_log_probs, None, mask, None)
     }
 
-    /// As [`forward`](Self::forward), the sum divided by `num_tokens`: those of a whole optimizer step, say, so that the gradients of its
-    /// micro-batches add up to that of one mean (`num_items_in_batch` elsewhere).
+    /// As [`forward`](Self::forward), the sum divided by `num_tokens`: those of a whole optimizer
+    /// step, say, so that the gradients of its micro-batches add up to that of one mean
+    /// (`num_items_in_batch` elsewhere).
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and if `num_tokens` is negative or not finite; less than 1 counts as 1.
+    /// As [`forward`](Self::forward), and if `num_tokens` is negative or not finite; less than 1
+    /// counts as 1.
     pub fn forward_over(
         &self,
         token_log_probs: Tensor<2>,
@@ -110,8 +114,8 @@ impl SftLoss {
         self.run(token_log_probs, None, mask, Some(num_tokens))
     }
 
-    /// With smoothed labels: `uniform_log_probs` is the mean log-probability of the vocabulary at each position, from
-    /// [`uniform_log_probs`](crate::logprob::uniform_log_probs).
+    /// With smoothed labels: `uniform_log_probs` is the mean log-probability of the vocabulary at
+    /// each position, from [`uniform_log_probs`](crate::logprob::uniform_log_probs).
     ///
     /// # Shapes
     ///

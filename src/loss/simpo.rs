@@ -91,7 +91,8 @@ impl SimpoLossConfig {
 ///
 /// # References
 ///
-/// Meng et al., *SimPO: Simple Preference Optimization with a Reference-Free Reward*, arXiv:2405.14734, Eq. 6.
+/// Meng et al., *SimPO: Simple Preference Optimization with a Reference-Free Reward*,
+/// arXiv:2405.14734, Eq. 6.
 #[derive(Clone, Debug)]
 pub struct SimpoLoss {
     config: SimpoLossConfig,

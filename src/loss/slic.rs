@@ -37,15 +37,18 @@ impl SlicLossConfig {
     }
 }
 
-/// SLiC-HF: a hinge between log-probabilities, held in place by the likelihood of the chosen; no reference model.
+/// SLiC-HF: a hinge between log-probabilities, held in place by the likelihood of the chosen; no
+/// reference model.
 ///
 /// ```text
 /// l = max(0, δ − log π(y_w|x) + log π(y_l|x)) − w·log π(y_w|x) / T
 /// ```
 ///
-/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a mean over tokens.
+/// with T the mean number of scored tokens of a chosen completion, so that the mean over pairs is a
+/// mean over tokens.
 ///
-/// The paper regularises with the likelihood of the SFT target; here that is the chosen completion, as in HALOs.
+/// The paper regularises with the likelihood of the SFT target; here that is the chosen completion,
+/// as in HALOs.
 ///
 /// # Example
 ///
@@ -63,7 +66,8 @@ impl SlicLossConfig {
 ///
 /// # References
 ///
-/// Zhao et al., *SLiC-HF: Sequence Likelihood Calibration with Human Feedback*, arXiv:2305.10425, Eq. 1.
+/// Zhao et al., *SLiC-HF: Sequence Likelihood Calibration with Human Feedback*, arXiv:2305.10425,
+/// Eq. 1.
 #[derive(Clone, Debug)]
 pub struct SlicLoss {
     config: SlicLossConfig,

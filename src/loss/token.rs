@@ -69,14 +69,15 @@ impl Tokens {
     }
 }
 
-/// Bounds on a token's log-ratio: what a token can do to the loss is limited, as a human's perception of an unlikely word is.
+/// Bounds on a token's log-ratio: what a token can do to the loss is limited, as a human's
+/// perception of an unlikely word is.
 ///
 /// ```text
 /// log π' = log π_ref + clamp(log π − log π_ref, low, high)
 /// ```
 ///
-/// No gradient flows where a token is out of bounds. The paper's training also sets the reference to the policy now and then:
-/// see [`Moving`](crate::reference::Moving).
+/// No gradient flows where a token is out of bounds. The paper's training also sets the reference
+/// to the policy now and then: see [`Moving`](crate::reference::Moving).
 ///
 /// # References
 ///
@@ -110,7 +111,8 @@ impl Humanline {
 /// Configuration of [`TokenLevel`].
 #[derive(Config, Debug)]
 pub struct TokenLevelConfig {
-    /// LD-DPO's α: what tokens count beyond the length of the shorter completion of a pair. In \[0, 1\]; 1 is off.
+    /// LD-DPO's α: what tokens count beyond the length of the shorter completion of a pair. In \[0,
+    /// 1\]; 1 is off.
     #[config(default = 1.0)]
     pub ld_alpha: f64,
     /// Bounds on each token's log-ratio, if any.
@@ -152,7 +154,8 @@ impl TokenLevelConfig {
 ///
 /// # Example
 ///
-/// By hand, α = 0.5: the chosen has log-ratios 1, 1, 1 and the rejected 1, so c = 1 + 0.5·2 = 2, d = 1 and −ln σ(0.1·1) = 0.644397.
+/// By hand, α = 0.5: the chosen has log-ratios 1, 1, 1 and the rejected 1, so c = 1 + 0.5·2 = 2, d
+/// = 1 and −ln σ(0.1·1) = 0.644397.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Tensor};
@@ -257,7 +260,8 @@ impl TokenLevel<KtoLoss> {
         self.loss.forward(policy, reference, desirable, kl)
     }
 
-    /// Sums of log π and of log π_ref of completions, `[batch]` each, with the tokens' bounds: what z0 is estimated from.
+    /// Sums of log π and of log π_ref of completions, `[batch]` each, with the tokens' bounds: what
+    /// z0 is estimated from.
     ///
     /// # Panics
     ///
@@ -278,17 +282,19 @@ impl TokenLevel<KtoLoss> {
 /// w = exp(mean_t [ln π(y_t) − ln Σ_v π(v)²]) of the chosen × the same of the rejected
 /// ```
 ///
-/// No gradient flows through it. Not clamped: a completion more likely than the policy's own samples weighs more than 1, as in TRL from
-/// 1.0 on.
+/// No gradient flows through it. Not clamped: a completion more likely than the policy's own
+/// samples weighs more than 1, as in TRL from 1.0 on.
 ///
 /// # Shapes
 ///
-/// - each of `chosen` and `rejected`: log π(y_t) `[pairs, seq]`, [`log_collisions`](crate::logprob::log_collisions) `[pairs, seq]`, and the mask
+/// - each of `chosen` and `rejected`: log π(y_t) `[pairs, seq]`,
+///   [`log_collisions`](crate::logprob::log_collisions) `[pairs, seq]`, and the mask
 /// - output: `[pairs]`
 ///
 /// # References
 ///
-/// Zhou et al., *WPO: Enhancing RLHF with Weighted Preference Optimization*, arXiv:2406.11827, §3.2.
+/// Zhou et al., *WPO: Enhancing RLHF with Weighted Preference Optimization*, arXiv:2406.11827,
+/// §3.2.
 ///
 /// # Panics
 ///
@@ -309,7 +315,8 @@ pub fn wpo_weights(
     (of(chosen) + of(rejected)).exp()
 }
 
-/// Share of tokens within the bounds, `[1]`, 0 where there is none: where it falls, the policy has left the reference behind.
+/// Share of tokens within the bounds, `[1]`, 0 where there is none: where it falls, the policy has
+/// left the reference behind.
 pub fn humanline_unclamped(bounds: &Humanline, tokens: &Tokens) -> Tensor<1> {
     let ratio = (tokens.policy.clone() - tokens.reference.clone()).without_autodiff();
     let inside = ratio.clone().clamp(bounds.low, bounds.high).equal(ratio);

@@ -13,8 +13,9 @@ pub struct Message {
     pub role: String,
     /// What was said.
     pub content: String,
-    /// What else a template may ask for, such as `tool_calls`; empty as a rule. `tools` in the first message are those that may be called in the whole
-    /// conversation: a template has them as its variable of that name.
+    /// What else a template may ask for, such as `tool_calls`; empty as a rule. `tools` in the
+    /// first message are those that may be called in the whole conversation: a template has them as
+    /// its variable of that name.
     #[serde(flatten)]
     pub extra: BTreeMap<String, Value>,
 }
@@ -41,8 +42,8 @@ pub trait ChatTemplate: Send + Sync {
     /// The conversation as one text; with `generation_prompt`, ready for the assistant to answer.
     fn render(&self, messages: &[Message], generation_prompt: bool) -> Result<String, Error>;
 
-    /// The conversation as one text, and which bytes of it the template marks as what the assistant said, in ascending order. `None` if it does not mark
-    /// that, which is the default.
+    /// The conversation as one text, and which bytes of it the template marks as what the assistant
+    /// said, in ascending order. `None` if it does not mark that, which is the default.
     ///
     /// # Errors
     ///
@@ -52,13 +53,15 @@ pub trait ChatTemplate: Send + Sync {
         Ok(None)
     }
 
-    /// Everything that the text depends on besides the conversation, as [`Tokenizer::definition`](super::Tokenizer::definition); none by default.
+    /// Everything that the text depends on besides the conversation, as
+    /// [`Tokenizer::definition`](super::Tokenizer::definition); none by default.
     fn definition(&self) -> Option<String> {
         None
     }
 }
 
-/// `Human:` / `Assistant:` transcripts as Anthropic-HH writes them, for models without a template of their own.
+/// `Human:` / `Assistant:` transcripts as Anthropic-HH writes them, for models without a template
+/// of their own.
 ///
 /// ```
 /// use burn_kto::prelude::*;

@@ -8,8 +8,8 @@ use burn::config::Config;
 pub enum Sampling {
     /// The most likely token; the first of equals.
     Greedy,
-    /// Drawn from the distribution at `temperature` > 0, cut to the `top_k` most likely tokens (0: all) and then to the smallest set
-    /// whose probability reaches `top_p` (1: all).
+    /// Drawn from the distribution at `temperature` > 0, cut to the `top_k` most likely tokens (0:
+    /// all) and then to the smallest set whose probability reaches `top_p` (1: all).
     Random {
         /// Divides the logits; below 1 sharpens.
         temperature: f64,
@@ -67,10 +67,11 @@ pub trait Generate {
         config: &GenerationConfig,
     ) -> Result<Vec<Vec<u32>>, Error>;
 
-    /// As [`generate`](Self::generate), but row i also ends after the first token for which `done(i, tokens so far)` says so: for stops
-    /// that are texts rather than tokens.
+    /// As [`generate`](Self::generate), but row i also ends after the first token for which
+    /// `done(i, tokens so far)` says so: for stops that are texts rather than tokens.
     ///
-    /// What is provided here writes every row to its end and cuts it then; a model that can stop earlier saves the time.
+    /// What is provided here writes every row to its end and cuts it then; a model that can stop
+    /// earlier saves the time.
     fn generate_until(
         &self,
         prompts: &[Vec<u32>],

@@ -9,8 +9,9 @@ use tokenizers::{AddedToken, NormalizedString, Normalizer, NormalizerWrapper};
 
 /// A Hugging Face tokenizer with the special tokens of its model.
 ///
-/// [`encode`](Tokenizer::encode) makes a special token of a text that spells it, as in Python: chat templates need it. Untrusted text could forge
-/// a turn so; [`encode_text`](Tokenizer::encode_text) does not, and [`Encoder`](crate::data::Encoder) uses it for what people wrote.
+/// [`encode`](Tokenizer::encode) makes a special token of a text that spells it, as in Python: chat
+/// templates need it. Untrusted text could forge a turn so; [`encode_text`](Tokenizer::encode_text)
+/// does not, and [`Encoder`](crate::data::Encoder) uses it for what people wrote.
 ///
 /// ```no_run
 /// use burn_kto::prelude::*;
@@ -30,8 +31,9 @@ pub struct HfTokenizer {
 }
 
 impl HfTokenizer {
-    /// From the contents of a `tokenizer.json`, which do not say which id ends a sequence. Pads with that id and begins with none;
-    /// [`with_bos`](Self::with_bos) and [`with_pad`](Self::with_pad) change that.
+    /// From the contents of a `tokenizer.json`, which do not say which id ends a sequence. Pads
+    /// with that id and begins with none; [`with_bos`](Self::with_bos) and
+    /// [`with_pad`](Self::with_pad) change that.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -89,18 +91,19 @@ impl HfTokenizer {
         self
     }
 
-    /// Ids that end a generation: all that the model's folder names, [`eos`](Tokenizer::eos) first. For
-    /// [`GenerationConfig::stop_tokens`](super::GenerationConfig).
+    /// Ids that end a generation: all that the model's folder names, [`eos`](Tokenizer::eos) first.
+    /// For [`GenerationConfig::stop_tokens`](super::GenerationConfig).
     pub fn stop_tokens(&self) -> &[u32] {
         &self.stop_tokens
     }
 
-    /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`, `config.json` and
-    /// `generation_config.json`, in this order.
+    /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`,
+    /// `config.json` and `generation_config.json`, in this order.
     ///
-    /// The end of sequence is `eos_token`, else the first `eos_token_id`; padding is `pad_token`, else the end of sequence. A beginning
-    /// of sequence is put first if `add_bos_token` says so; where that key is absent, if the tokenizer's own post-processor does;
-    /// where there is no `tokenizer_config.json` at all, if `config.json` has a `bos_token_id`.
+    /// The end of sequence is `eos_token`, else the first `eos_token_id`; padding is `pad_token`,
+    /// else the end of sequence. A beginning of sequence is put first if `add_bos_token` says so;
+    /// where that key is absent, if the tokenizer's own post-processor does; where there is no
+    /// `tokenizer_config.json` at all, if `config.json` has a `bos_token_id`.
     ///
     /// # Errors
     ///
@@ -162,12 +165,14 @@ impl HfTokenizer {
     }
 }
 
-/// The same, blind to added tokens. Those of white space stay: they are ordinary text, and the model learned to read it so.
+/// The same, blind to added tokens. Those of white space stay: they are ordinary text, and the
+/// model learned to read it so.
 fn blind(tokenizer: &tokenizers::Tokenizer) -> tokenizers::Tokenizer {
     let mut blind = tokenizer.clone();
     let added = blind.get_added_tokens_decoder().into_values();
     let marks = added.filter(|token| !token.content.trim().is_empty());
-    // Only special ones can be overlooked. Each keeps its id; where that fails, those that are special already are overlooked all the same.
+    // Only special ones can be overlooked. Each keeps its id; where that fails, those that are
+    // special already are overlooked all the same.
     let _ = blind.add_tokens(marks.map(|token| token.special(true)));
     blind.set_encode_special_tokens(true);
     blind
@@ -359,12 +364,12 @@ impl Tokenizer for HfTokenizer {
     }
 }
 
-/// Whether a text can be cut before this token wherever it stands, because the tokenizer looks for it before anything else and nothing that stands
-/// before it changes what is found.
+/// Whether a text can be cut before this token wherever it stands, because the tokenizer looks for
+/// it before anything else and nothing that stands before it changes what is found.
 fn cuts<'t>(token: &AddedToken, mut added: impl Iterator<Item = &'t AddedToken>) -> bool {
     let text = token.content.as_str();
-    // Found in the raw text, whatever its neighbours are; and not to be taken for the space that the token before it may swallow, nor for the
-    // word that would end that one.
+    // Found in the raw text, whatever its neighbours are; and not to be taken for the space that
+    // the token before it may swallow, nor for the word that would end that one.
     let plain = token.special && !token.normalized && !token.lstrip && !token.single_word;
     let mark = text.starts_with(|c: char| c.is_ascii_punctuation() && c != '_');
     // Whether a match of `other` that begins earlier could reach into this token.

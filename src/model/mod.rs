@@ -43,10 +43,12 @@ use burn::tensor::Tensor;
 
 /// All that is asked of a model that is to be trained: one method.
 ///
-/// Its body is usually one line, from logits with [`token_log_probs`](crate::logprob::token_log_probs) and a mask, or without
-/// ever holding the logits with [`FusedLinearLogProbs`](crate::logprob::FusedLinearLogProbs).
+/// Its body is usually one line, from logits with
+/// [`token_log_probs`](crate::logprob::token_log_probs) and a mask, or without ever holding the
+/// logits with [`FusedLinearLogProbs`](crate::logprob::FusedLinearLogProbs).
 pub trait CausalLm: Module + ModuleDisplay {
-    /// `[batch, seq]` to `[batch, seq - 1]`: log p(token t+1 | tokens ≤ t), exactly zero where token t+1 is not a completion token.
+    /// `[batch, seq]` to `[batch, seq - 1]`: log p(token t+1 | tokens ≤ t), exactly zero where
+    /// token t+1 is not a completion token.
     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2>;
 
     /// Sum over the completion tokens, `[batch]`; in f32 at least, whatever the model computes in.
@@ -57,7 +59,7 @@ pub trait CausalLm: Module + ModuleDisplay {
 
 /// A model that shows the distribution behind its log-probabilities.
 pub trait Logits: CausalLm {
-    /// `[batch, seq]` to `[batch, seq - 1, vocab]`: the logits at `t` predict the token at `t + 1`. They take memory: 4 bytes times the
-    /// vocabulary for every position.
+    /// `[batch, seq]` to `[batch, seq - 1, vocab]`: the logits at `t` predict the token at `t + 1`.
+    /// They take memory: 4 bytes times the vocabulary for every position.
     fn logits(&self, sequences: &Sequences) -> Tensor<3>;
 }

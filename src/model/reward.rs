@@ -17,8 +17,8 @@ pub trait HiddenStates: CausalLm {
 
 /// A scalar head on the last hidden state of a sequence.
 ///
-/// Train it with [`RewardLoss`](crate::loss::RewardLoss). The head begins at 0: every completion is worth the same. From rewards to thumbs:
-/// [`ScoredExample`](crate::data::ScoredExample).
+/// Train it with [`RewardLoss`](crate::loss::RewardLoss). The head begins at 0: every completion is
+/// worth the same. From rewards to thumbs: [`ScoredExample`](crate::data::ScoredExample).
 #[derive(Module, Debug)]
 pub struct RewardModel<M: Module> {
     /// What reads the completions.
@@ -37,8 +37,8 @@ impl<M: HiddenStates> RewardModel<M> {
         }
     }
 
-    /// The reward of each sequence, `[batch]`: the head on the hidden state of its last real token; of the first, which means nothing, where
-    /// a row has none.
+    /// The reward of each sequence, `[batch]`: the head on the hidden state of its last real token;
+    /// of the first, which means nothing, where a row has none.
     ///
     /// # Panics
     ///

@@ -8,48 +8,54 @@ pub type Placed = (u32, Range<usize>);
 
 /// Text to token ids and back.
 ///
-/// Implemented by [`ByteTokenizer`] and, with feature `tokenizers`, by `HfTokenizer` for any `tokenizer.json`.
+/// Implemented by [`ByteTokenizer`] and, with feature `tokenizers`, by `HfTokenizer` for any
+/// `tokenizer.json`.
 pub trait Tokenizer: Send + Sync {
     /// Ids of `text` alone: no beginning or end of sequence is added.
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error>;
 
-    /// Texts that [`encode`](Self::encode) reads as special tokens, such as the marks between turns; none by default.
+    /// Texts that [`encode`](Self::encode) reads as special tokens, such as the marks between
+    /// turns; none by default.
     fn special_tokens(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// All texts that [`encode`](Self::encode) looks for before anything else, special or not. A text that spells one which a chat template writes is kept
-    /// from forging it; the special ones by default.
+    /// All texts that [`encode`](Self::encode) looks for before anything else, special or not. A
+    /// text that spells one which a chat template writes is kept from forging it; the special ones
+    /// by default.
     fn added_tokens(&self) -> Vec<String> {
         self.special_tokens()
     }
 
-    /// Those of [`added_tokens`](Self::added_tokens) that texts of other spellings become too, as `<|IM_END|>` where all is made lower case first; none by
-    /// default.
+    /// Those of [`added_tokens`](Self::added_tokens) that texts of other spellings become too, as
+    /// `<|IM_END|>` where all is made lower case first; none by default.
     fn folded_tokens(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Texts before which any text can be cut: the ids of the whole are those of both parts. Special tokens are like that as long as they take nothing
-    /// along from what stands before them. It saves tokenizing a prompt again with each of its completions; none by default, which is always right.
+    /// Texts before which any text can be cut: the ids of the whole are those of both parts.
+    /// Special tokens are like that as long as they take nothing along from what stands before
+    /// them. It saves tokenizing a prompt again with each of its completions; none by default,
+    /// which is always right.
     fn boundaries(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Everything that ids depend on, as one text, however long: two tokenizers with one definition give the same ids. A token cache is
-    /// made for one definition; by default there is none, and no cache.
+    /// Everything that ids depend on, as one text, however long: two tokenizers with one definition
+    /// give the same ids. A token cache is made for one definition; by default there is none, and
+    /// no cache.
     fn definition(&self) -> Option<String> {
         None
     }
 
-    /// Ids of `text` alone, texts of [`added_tokens`](Self::added_tokens) being text like any other. The same as [`encode`](Self::encode) by default, which is
-    /// right where there are none.
+    /// Ids of `text` alone, texts of [`added_tokens`](Self::added_tokens) being text like any
+    /// other. The same as [`encode`](Self::encode) by default, which is right where there are none.
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         self.encode(text)
     }
 
-    /// As [`encode`](Self::encode), and which bytes of the text each id stands for. `None` where that is not known, which is the default; then marks of a
-    /// chat template cannot become masks.
+    /// As [`encode`](Self::encode), and which bytes of the text each id stands for. `None` where
+    /// that is not known, which is the default; then marks of a chat template cannot become masks.
     ///
     /// # Errors
     ///
@@ -59,7 +65,8 @@ pub trait Tokenizer: Send + Sync {
         Ok(None)
     }
 
-    /// The id that texts become which the tokenizer does not know, whatever they are; none by default.
+    /// The id that texts become which the tokenizer does not know, whatever they are; none by
+    /// default.
     fn unknown(&self) -> Option<u32> {
         None
     }
@@ -80,7 +87,8 @@ pub trait Tokenizer: Send + Sync {
     fn pad(&self) -> u32;
 }
 
-/// One token a byte, for tests and examples: ids 0 to 255 are the bytes, 256 ends a sequence, 257 pads.
+/// One token a byte, for tests and examples: ids 0 to 255 are the bytes, 256 ends a sequence, 257
+/// pads.
 ///
 /// ```
 /// use burn_kto::prelude::*;

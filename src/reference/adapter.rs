@@ -6,10 +6,11 @@ use crate::sequence::Sequences;
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::Tensor;
 
-/// The policy with its LoRA adapters switched off: the model that they were attached to, without a second copy.
+/// The policy with its LoRA adapters switched off: the model that they were attached to, without a
+/// second copy.
 ///
-/// For policies made with burn's `Module::apply_lora`. On a policy without adapters it would be the policy itself, a reference
-/// that follows it: use [`Frozen`](super::Frozen) there.
+/// For policies made with burn's `Module::apply_lora`. On a policy without adapters it would be the
+/// policy itself, a reference that follows it: use [`Frozen`](super::Frozen) there.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AdapterOff;
 

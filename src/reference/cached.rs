@@ -8,13 +8,16 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Remembers the log-probability of each sequence it has seen, so that each costs one forward pass in all.
+/// Remembers the log-probability of each sequence it has seen, so that each costs one forward pass
+/// in all.
 ///
-/// Sequences are known by their tokens and scored positions, not by their padding. They are read back from the device to be
-/// looked up. Values are those of the batch that computed them: padding may change the last bits of a float.
+/// Sequences are known by their tokens and scored positions, not by their padding. They are read
+/// back from the device to be looked up. Values are those of the batch that computed them: padding
+/// may change the last bits of a float.
 ///
-/// With KTO keep the model: mismatched pairs are drawn anew at every step, so they can never all be known before. What repeats costs
-/// nothing; with a fixed z0 ([`KlScope::Fixed`](crate::kl::KlScope::Fixed)) no pair is asked for, and the model can go.
+/// With KTO keep the model: mismatched pairs are drawn anew at every step, so they can never all be
+/// known before. What repeats costs nothing; with a fixed z0
+/// ([`KlScope::Fixed`](crate::kl::KlScope::Fixed)) no pair is asked for, and the model can go.
 ///
 /// ```
 /// # use burn::tensor::Device;

@@ -4,10 +4,12 @@ use super::{Reference, TokenReference};
 use crate::sequence::Sequences;
 use burn::tensor::Tensor;
 
-/// A uniform π_ref: its log-probability is a constant that cancels, and log-ratios are log-probabilities.
+/// A uniform π_ref: its log-probability is a constant that cancels, and log-ratios are
+/// log-probabilities.
 ///
-/// With KTO, r − z0 becomes log π(y|x) minus its mean over mismatched pairs, without the clamp; the paper's best λ_D is then
-/// 1.75 (arXiv:2402.01306 v5, §4.3). One model in memory, half of the passes.
+/// With KTO, r − z0 becomes log π(y|x) minus its mean over mismatched pairs, without the clamp; the
+/// paper's best λ_D is then 1.75 (arXiv:2402.01306 v5, §4.3). One model in memory, half of the
+/// passes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceFree;
 

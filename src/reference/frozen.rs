@@ -10,9 +10,10 @@ use burn::tensor::{Device, Tensor};
 
 /// A copy of a model as it is now, that nothing can train.
 ///
-/// A plain clone is a trap: it keeps the parameters' ids, so when clone and policy sit in one module the optimizer hands the policy's
-/// gradient to whichever comes first, and trains the *reference*, silently. `Frozen` is off the autodiff device, and as a
-/// module it shows no parameter to visitors, optimizers or records, yet moves with its parent.
+/// A plain clone is a trap: it keeps the parameters' ids, so when clone and policy sit in one
+/// module the optimizer hands the policy's gradient to whichever comes first, and trains the
+/// *reference*, silently. `Frozen` is off the autodiff device, and as a module it shows no
+/// parameter to visitors, optimizers or records, yet moves with its parent.
 ///
 /// The weights are shared with the policy until an optimizer step gives the policy new ones.
 #[derive(Clone, Debug)]

@@ -29,18 +29,21 @@ use std::path::Path;
 
 /// log π_ref of given sequences.
 pub trait Reference<M> {
-    /// Whether there is no reference model: log-ratios are then log-probabilities, and z0 is not clamped at 0 (KTO paper v5, §4.3).
+    /// Whether there is no reference model: log-ratios are then log-probabilities, and z0 is not
+    /// clamped at 0 (KTO paper v5, §4.3).
     const FREE: bool = false;
 
     /// Sum over the completion tokens, `[batch]`, on the plain device: it never carries a gradient.
     fn log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<1>;
 
-    /// Called by the trainer after optimizer step number `step`, counted from 1, with the policy as it is then. Does nothing by default.
+    /// Called by the trainer after optimizer step number `step`, counted from 1, with the policy as
+    /// it is then. Does nothing by default.
     fn follow(&self, policy: &M, step: usize) {
         let _ = (policy, step);
     }
 
-    /// Of which kind it is: a run is continued with the same kind only. Those that give the same numbers are of one kind, `fixed`.
+    /// Of which kind it is: a run is continued with the same kind only. Those that give the same
+    /// numbers are of one kind, `fixed`.
     fn identity(&self) -> String {
         if Self::FREE { "free" } else { "fixed" }.to_string()
     }
@@ -68,6 +71,7 @@ pub trait Reference<M> {
 
 /// log π_ref of single tokens.
 pub trait TokenReference<M>: Reference<M> {
-    /// `[batch, seq - 1]`, zero where the next token is not a completion token, on the plain device.
+    /// `[batch, seq - 1]`, zero where the next token is not a completion token, on the plain
+    /// device.
     fn token_log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<2>;
 }

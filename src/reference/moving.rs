@@ -54,12 +54,13 @@ impl MovingConfig {
 ///
 /// Make it of the policy itself, before training: the two are matched by their parameters' ids.
 ///
-/// The trainer calls [`follow`](Reference::follow) after each step and keeps the reference in checkpoints; in a loop of your own, call it
-/// yourself. Clones share the model.
+/// The trainer calls [`follow`](Reference::follow) after each step and keeps the reference in
+/// checkpoints; in a loop of your own, call it yourself. Clones share the model.
 ///
 /// # References
 ///
-/// Gorbatovski et al., *Learn Your Reference Model for Real Good Alignment*, arXiv:2404.09656, Eq. 3 and 4.
+/// Gorbatovski et al., *Learn Your Reference Model for Real Good Alignment*, arXiv:2404.09656, Eq.
+/// 3 and 4.
 #[derive(Clone, Debug)]
 pub struct Moving<M> {
     config: MovingConfig,

@@ -182,7 +182,8 @@ impl Checkpoint {
         let record = ModuleRecord::load(&path).map_err(|error| failed(&path, error))?;
         let policy = policy.try_load_record(record);
         let policy = policy.map_err(|error| failed(&path, error))?;
-        // A record brings its parameters' ids, and decay groups go by id: the optimizer is made for the model as loaded.
+        // A record brings its parameters' ids, and decay groups go by id: the optimizer is made for
+        // the model as loaded.
         let optimizer = Optimizer::new(&config.optimizer, &policy);
         let optimizer = optimizer.load(&folder.join("optimizer.bpk"))?;
         Ok(Some(Resumed {

@@ -15,8 +15,9 @@ pub enum Schedule {
     Cosine,
 }
 
-/// The settings of a run. The learning rate has no default, because each method has its own: about 2e-5 for SFT, 5e-6 for KTO,
-/// 5e-7 for DPO on a model of billions of parameters; more for small models.
+/// The settings of a run. The learning rate has no default, because each method has its own: about
+/// 2e-5 for SFT, 5e-6 for KTO, 5e-7 for DPO on a model of billions of parameters; more for small
+/// models.
 #[derive(Config, Debug)]
 pub struct TrainerConfig {
     /// Peak learning rate, positive.
@@ -30,7 +31,8 @@ pub struct TrainerConfig {
     /// Examples (or pairs) an optimizer step. KTO is meant for 8 to 128.
     #[config(default = 32)]
     pub batch_size: usize,
-    /// Examples (or pairs) a forward pass; a step accumulates gradients over as many passes as it takes.
+    /// Examples (or pairs) a forward pass; a step accumulates gradients over as many passes as it
+    /// takes.
     #[config(default = 8)]
     pub micro_batch_size: usize,
     /// Share of the run in which the learning rate rises from 0, in \[0, 1\].
@@ -42,7 +44,8 @@ pub struct TrainerConfig {
     /// AdamW and clipping.
     #[config(default = "OptimizerConfig::new()")]
     pub optimizer: OptimizerConfig,
-    /// Evaluate on held-out examples every so many steps; before the first and after the last step in any case.
+    /// Evaluate on held-out examples every so many steps; before the first and after the last step
+    /// in any case.
     #[config(default = "None")]
     pub evaluate_every: Option<usize>,
     /// Write a checkpoint every so many steps; at the end in any case. Needs an output folder.

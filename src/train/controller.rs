@@ -68,14 +68,16 @@ pub trait Controller: Debug {
     }
 }
 
-/// Moves β so that a metric comes to a target, in proportion to how far it is off, by at most a fifth of `gain` a step.
+/// Moves β so that a metric comes to a target, in proportion to how far it is off, by at most a
+/// fifth of `gain` a step.
 ///
 /// ```text
 /// β ← β·(1 + gain·clamp((value − target)/|target|, ±0.2)),   within bounds
 /// ```
 ///
-/// With `kl/raw` a larger value means a policy further away from its reference, and a larger β holds it back; with a negative gain it is the other
-/// way round, as for `rewards/margins`, which grows with β.
+/// With `kl/raw` a larger value means a policy further away from its reference, and a larger β
+/// holds it back; with a negative gain it is the other way round, as for `rewards/margins`, which
+/// grows with β.
 ///
 /// # References
 ///
@@ -115,7 +117,8 @@ impl Controller for BetaToTarget {
     }
 }
 
-/// Keeps λ_D and λ_U at what [`ClassWeights`] says for the class counts of recent steps, so that a stream of feedback may change its mood.
+/// Keeps λ_D and λ_U at what [`ClassWeights`] says for the class counts of recent steps, so that a
+/// stream of feedback may change its mood.
 #[derive(Clone, Debug)]
 pub struct WeightsFromCounts {
     interval: ClassInterval,
@@ -124,7 +127,8 @@ pub struct WeightsFromCounts {
 }
 
 impl WeightsFromCounts {
-    /// Counts of a step weigh `decay` times less with every step after it; in \[0, 1\], 1 forgets nothing.
+    /// Counts of a step weigh `decay` times less with every step after it; in \[0, 1\], 1 forgets
+    /// nothing.
     pub fn new(interval: ClassInterval, decay: f64) -> Self {
         Self {
             interval,
@@ -165,8 +169,9 @@ impl Controller for WeightsFromCounts {
     }
 }
 
-/// A loss whose knobs are turned by controllers, one after the other, after each optimizer step. They and the knobs are kept in checkpoints; the
-/// knobs are reported as `beta`, `desirable_weight` and `undesirable_weight`.
+/// A loss whose knobs are turned by controllers, one after the other, after each optimizer step.
+/// They and the knobs are kept in checkpoints; the knobs are reported as `beta`, `desirable_weight`
+/// and `undesirable_weight`.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -276,7 +281,8 @@ impl<M, R, L: Objective<M, R> + Tunable> Objective<M, R> for Controlled<L> {
                 message: format!("the state is that of {got} controllers instead of {own}"),
             });
         }
-        // Knobs first: turning them scales what a loss has seen, and what was saved is scaled already.
+        // Knobs first: turning them scales what a loss has seen, and what was saved is scaled
+        // already.
         self.loss.turn(saved.knobs);
         self.loss.restore(&saved.loss)?;
         for (controller, state) in self.controllers.iter_mut().zip(&saved.controllers) {

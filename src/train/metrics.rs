@@ -14,10 +14,12 @@ pub trait LossOutput {
     /// `[1]`, with the graph.
     fn loss(&self) -> Tensor<1>;
 
-    /// Sums and counts, `[1]` each and off the graph, of what else is worth reporting. All of one dtype.
+    /// Sums and counts, `[1]` each and off the graph, of what else is worth reporting. All of one
+    /// dtype.
     fn sums(&self) -> Vec<(&'static str, Tensor<1>, Tensor<1>)>;
 
-    /// Values `[n]` of which the spread is wanted besides the mean; of the dtype of the sums. None by default.
+    /// Values `[n]` of which the spread is wanted besides the mean; of the dtype of the sums. None
+    /// by default.
     fn spreads(&self) -> Vec<(&'static str, Tensor<1>)> {
         Vec::new()
     }
@@ -121,8 +123,8 @@ impl LossOutput for SftOutput {
     }
 }
 
-/// Means, each pooled as Σ over everything divided by the count of everything: averaging the means of batches is wrong as soon as
-/// their counts differ.
+/// Means, each pooled as Σ over everything divided by the count of everything: averaging the means
+/// of batches is wrong as soon as their counts differ.
 ///
 /// | name | meaning |
 /// |---|---|
@@ -149,7 +151,8 @@ impl Metrics {
         *counts += count;
     }
 
-    /// Adds everything that a loss reports, in one read from the device; `weight` is what its batch counts in the mean loss.
+    /// Adds everything that a loss reports, in one read from the device; `weight` is what its batch
+    /// counts in the mean loss.
     pub fn add_output(&mut self, output: &impl LossOutput, weight: f64) {
         let loss = output.loss().without_autodiff();
         let sums = output.sums();
@@ -175,7 +178,8 @@ impl Metrics {
         }
     }
 
-    /// Adds sums with squares, of which the mean is reported under this name unless it is known otherwise.
+    /// Adds sums with squares, of which the mean is reported under this name unless it is known
+    /// otherwise.
     pub fn add_spread(&mut self, name: &'static str, sums: KlSums) {
         let spread = self.spreads.entry(name).or_default();
         *spread = *spread + sums;

@@ -1,9 +1,11 @@
 //! From a loss and a batch to a trained model.
 //!
-//! [`Objective`] is implemented by the losses themselves: a loop of one's own calls `loss.evaluate(&policy, &reference, batch)`, and the
-//! [`Trainer`] (feature `train`) calls the same method. The trainer adds what alignment runs need around it: means that are global over
-//! gradient accumulation, z0 pooled over the whole optimizer step, parameter groups, clipping by the global norm, warm-up and decay of
-//! the learning rate, held-out evaluation, metrics, checkpoints to continue from exactly.
+//! [`Objective`] is implemented by the losses themselves: a loop of one's own calls
+//! `loss.evaluate(&policy, &reference, batch)`, and the [`Trainer`] (feature `train`) calls the
+//! same method. The trainer adds what alignment runs need around it: means that are global over
+//! gradient accumulation, z0 pooled over the whole optimizer step, parameter groups, clipping by
+//! the global norm, warm-up and decay of the learning rate, held-out evaluation, metrics,
+//! checkpoints to continue from exactly.
 
 mod controller;
 mod metrics;

@@ -56,7 +56,8 @@ impl OptimizerConfig {
     }
 }
 
-/// AdamW over a whole module, with decay groups and clipping by the global norm; burn clips each parameter by itself.
+/// AdamW over a whole module, with decay groups and clipping by the global norm; burn clips each
+/// parameter by itself.
 pub struct Optimizer {
     inner: ModuleOptimizer,
     max_grad_norm: Option<f64>,
@@ -159,7 +160,8 @@ fn vectors<M: Module>(module: &M) -> Vec<ParamId> {
 fn global_norm<M: Module>(module: &M, grads: &GradientsParams) -> f64 {
     struct Squares<'a> {
         grads: &'a GradientsParams,
-        /// Largest entry and the sum of squares in its units: squared as they are, entries beyond 1.8e19 overflow in f32.
+        /// Largest entry and the sum of squares in its units: squared as they are, entries beyond
+        /// 1.8e19 overflow in f32.
         parts: Vec<Tensor<1>>,
     }
     impl ModuleVisitor for Squares<'_> {

@@ -24,7 +24,8 @@ enum Epochs {
 }
 
 impl Epochs {
-    /// The epoch of a step, its first step and its number of steps. Behind the last step its number is the number of epochs.
+    /// The epoch of a step, its first step and its number of steps. Behind the last step its number
+    /// is the number of epochs.
     fn of(&self, step: usize) -> (usize, usize, usize) {
         match self {
             Self::Alike(steps) => (step / steps, step / steps * steps, *steps),

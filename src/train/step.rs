@@ -20,15 +20,17 @@ pub struct StepReport {
 
 /// One optimizer step over the micro-batches of `window`.
 ///
-/// The gradient is that of the mean over everything in the window, whatever the sizes of the micro-batches: each loss is scaled by its
-/// share of the total [weight](Objective::weight). Only what a loss itself takes from a whole batch depends on them: the sorting of
-/// `Aot`, z0 in the scope of a micro-batch, this step's part in BCO's δ, and the margins of β-DPO. After the step the objective [observes](Objective::observe) what is reported. Where the loss or the gradient is not finite, the policy comes back unchanged and the
-/// report shows it.
+/// The gradient is that of the mean over everything in the window, whatever the sizes of the
+/// micro-batches: each loss is scaled by its share of the total [weight](Objective::weight). Only
+/// what a loss itself takes from a whole batch depends on them: the sorting of `Aot`, z0 in the
+/// scope of a micro-batch, this step's part in BCO's δ, and the margins of β-DPO. After the step
+/// the objective [observes](Objective::observe) what is reported. Where the loss or the gradient is
+/// not finite, the policy comes back unchanged and the report shows it.
 ///
 /// # Panics
 ///
-/// If the window is empty, or a trainable parameter gets no gradient because the policy is not on an autodiff device:
-/// call [`Module::train`] first.
+/// If the window is empty, or a trainable parameter gets no gradient because the policy is not on
+/// an autodiff device: call [`Module::train`] first.
 pub fn train_step<M, R, L>(
     objective: &mut L,
     policy: M,

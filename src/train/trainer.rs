@@ -47,8 +47,8 @@ pub struct Run<M> {
 /// | `metrics.jsonl` | one JSON object a step, and one an evaluation with names behind `eval_` |
 /// | `checkpoint/` | model, optimizer and position, replaced as a whole |
 ///
-/// The same settings, data and seed give the same run; continued from a checkpoint it is the run that was never interrupted, to the
-/// last bit where the backend computes the same twice.
+/// The same settings, data and seed give the same run; continued from a checkpoint it is the run
+/// that was never interrupted, to the last bit where the backend computes the same twice.
 #[derive(Clone, Debug)]
 pub struct Trainer {
     config: TrainerConfig,
@@ -77,8 +77,8 @@ impl Trainer {
         })
     }
 
-    /// Which examples an epoch has, and in which order; all, shuffled, by default. Draws follow the seed of the run. A sampler that cannot
-    /// be used is an error of [`fit`](Self::fit).
+    /// Which examples an epoch has, and in which order; all, shuffled, by default. Draws follow the
+    /// seed of the run. A sampler that cannot be used is an error of [`fit`](Self::fit).
     pub fn with_sampler(mut self, sampler: SamplerConfig) -> Self {
         self.sampler = sampler;
         self
@@ -102,8 +102,8 @@ impl Trainer {
         self
     }
 
-    /// Set it, from a signal handler or another thread, to end the run after the current step, checkpoint included. The run that ends takes
-    /// it back. Clones of a trainer share it.
+    /// Set it, from a signal handler or another thread, to end the run after the current step,
+    /// checkpoint included. The run that ends takes it back. Clones of a trainer share it.
     pub fn stop_flag(&self) -> Arc<AtomicBool> {
         self.stop.clone()
     }
@@ -121,15 +121,17 @@ impl Trainer {
         Ok(Plan::new(&self.config, &self.sampler, batcher, train)?.total())
     }
 
-    /// Trains `policy` on `train`, and evaluates on `held_out` before, now and then, and after; `held_out` may be empty.
+    /// Trains `policy` on `train`, and evaluates on `held_out` before, now and then, and after;
+    /// `held_out` may be empty.
     ///
-    /// The policy need not be on an autodiff device. Build the reference before: [`Frozen::new`](crate::reference::Frozen::new) keeps
-    /// the policy as it is now.
+    /// The policy need not be on an autodiff device. Build the reference before:
+    /// [`Frozen::new`](crate::reference::Frozen::new) keeps the policy as it is now.
     ///
     /// # Errors
     ///
-    /// Without examples; where the sampler cannot be used, a batch cannot be made, a file not be written, a checkpoint not be used; and when loss or gradient are
-    /// no longer finite, naming the step.
+    /// Without examples; where the sampler cannot be used, a batch cannot be made, a file not be
+    /// written, a checkpoint not be used; and when loss or gradient are no longer finite, naming
+    /// the step.
     pub fn fit<M, R, L, B>(
         &self,
         policy: M,
@@ -279,7 +281,8 @@ impl Trainer {
         Ok(run)
     }
 
-    /// Held-out metrics of a policy, with z0 and everything else as in training but without a gradient.
+    /// Held-out metrics of a policy, with z0 and everything else as in training but without a
+    /// gradient.
     ///
     /// # Errors
     ///
@@ -349,7 +352,8 @@ impl Drop for Lowered<'_> {
     }
 }
 
-/// From the seed and the step alone, so that a resumed run needs no state. The sampler's streams are below these.
+/// From the seed and the step alone, so that a resumed run needs no state. The sampler's streams
+/// are below these.
 fn step_rng(seed: u64, step: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1 << 63 | step);

@@ -1,4 +1,5 @@
-//! What has to be the same on every backend: against f64 on flex, or against flex itself where weights are f32.
+//! What has to be the same on every backend: against f64 on flex, or against flex itself where
+//! weights are f32.
 
 use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
@@ -441,7 +442,8 @@ fn a_cached_reference_says_what_the_frozen_one_does() {
     );
 }
 
-/// A run of a few steps in `output`, on `device`, from its checkpoint if there is one; stopped after a step if asked.
+/// A run of a few steps in `output`, on `device`, from its checkpoint if there is one; stopped
+/// after a step if asked.
 fn run(device: &Device, output: &Path, stop: bool) -> Run<Llama> {
     let config = TrainerConfig::new(1e-2)
         .with_batch_size(4)

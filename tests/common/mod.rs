@@ -40,11 +40,12 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
-/// What the peers' `1 − σ` is good to: an ulp of 1. Where a gradient is smaller than this, theirs is rounding.
+/// What the peers' `1 − σ` is good to: an ulp of 1. Where a gradient is smaller than this, theirs
+/// is rounding.
 pub(crate) const ULP: f64 = f64::EPSILON;
 
-/// Largest difference relative to the expected value, what is below an absolute `floor` left out. An entry that should vanish is measured
-/// against a thousandth of the largest.
+/// Largest difference relative to the expected value, what is below an absolute `floor` left out.
+/// An entry that should vanish is measured against a thousandth of the largest.
 #[track_caller]
 pub(crate) fn difference(what: &str, got: &[f64], expected: &[f64], floor: f64) -> f64 {
     assert_eq!(

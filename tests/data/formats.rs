@@ -1,4 +1,5 @@
-//! Each data set's own form. Rows of SHP, UltraFeedback and HALOs are made up after their schemas; OpenAssistant and the demos are real too where they are at hand.
+//! Each data set's own form. Rows of SHP, UltraFeedback and HALOs are made up after their schemas;
+//! OpenAssistant and the demos are real too where they are at hand.
 
 use super::{file, shared, user};
 use burn_kto::prelude::*;

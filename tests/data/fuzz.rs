@@ -1,4 +1,5 @@
-//! Whatever a file holds, reading it ends in examples or in an error of one line, never in a panic. `PROPTEST_CASES=1000000` looks longer.
+//! Whatever a file holds, reading it ends in examples or in an error of one line, never in a panic.
+//! `PROPTEST_CASES=1000000` looks longer.
 
 use super::{file, gzip};
 use burn_kto::prelude::*;

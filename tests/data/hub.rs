@@ -1,4 +1,5 @@
-//! Against a server of this process on the loopback interface. The Hub's variables belong to a process, so each test asks from one of its own.
+//! Against a server of this process on the loopback interface. The Hub's variables belong to a
+//! process, so each test asks from one of its own.
 
 use super::file;
 use burn_kto::prelude::*;

@@ -1,4 +1,5 @@
-//! Files as they come: damaged, endless, linked, packed in odd ways; and rows that would vanish without a word.
+//! Files as they come: damaged, endless, linked, packed in odd ways; and rows that would vanish
+//! without a word.
 
 use super::file;
 #[cfg(any(feature = "gzip", feature = "zstd"))]

@@ -13,7 +13,8 @@ struct Seen {
     body: serde_json::Value,
 }
 
-/// Gives these answers (status, further headers, body), one a connection, and then closes. An empty status answers nothing and waits.
+/// Gives these answers (status, further headers, body), one a connection, and then closes. An empty
+/// status answers nothing and waits.
 fn server(answers: Vec<(&'static str, &'static str, String)>) -> (String, mpsc::Receiver<Seen>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -173,7 +174,8 @@ fn requests_keep_their_distance() {
     assert!(start.elapsed() >= Duration::from_millis(400));
 }
 
-/// The only variable that holds a secret in every environment that runs this: its value is sent, and shown nowhere.
+/// The only variable that holds a secret in every environment that runs this: its value is sent,
+/// and shown nowhere.
 #[test]
 fn the_key_is_sent_and_never_shown() {
     let key = std::env::var("PATH").unwrap().trim().to_string();

@@ -1,4 +1,5 @@
-//! Prompts and grades: exact for small files written here, perfect for perfect answers to the real ones.
+//! Prompts and grades: exact for small files written here, perfect for perfect answers to the real
+//! ones.
 
 use crate::common::{mean, shared};
 use burn_kto::eval::*;

@@ -145,7 +145,8 @@ fn logits_of_ten_thousand_keep_their_digits_in_f32() {
     );
     for (got, exact) in got.iter().zip(&exact) {
         assert!(got.iter().all(|x| x.is_finite()));
-        // A log-probability near 0 behind logits of 1e4 keeps its digits only where the maximum is taken off first.
+        // A log-probability near 0 behind logits of 1e4 keeps its digits only where the maximum is
+        // taken off first.
         let off = difference("extreme", got, exact, 1e-6);
         assert!(off < 1e-4, "{off:e}");
     }

@@ -217,7 +217,8 @@ pub(crate) fn halves(x: Tensor<1>) -> Pair {
 #[test]
 fn every_other_loss_on_pairs_follows_differences() {
     for (name, loss) in all_preference() {
-        // β-DPO sets its β from the margins without a gradient: differences see it move, so its margins are kept where they are below.
+        // β-DPO sets its β from the margins without a gradient: differences see it move, so its
+        // margins are kept where they are below.
         if name == "beta-dpo" {
             continue;
         }
@@ -261,7 +262,8 @@ fn beta_dpo_has_the_gradient_of_dpo_at_its_beta() {
         KlSums::of(&[0.1 * (1.0 + off), 0.1 * (1.0 - off)]),
     );
     Objective::<Llama, ReferenceFree>::observe(&mut loss, &metrics);
-    // Log-ratios 0.7, −1.7 against 0.7, −1.9: margins 0 and 0.2, of mean 0.1. M0 = 0.9·1 + 0.1·0.1 = 0.91.
+    // Log-ratios 0.7, −1.7 against 0.7, −1.9: margins 0 and 0.2, of mean 0.1. M0 = 0.9·1 + 0.1·0.1
+    // = 0.91.
     let beta = 0.1 * (1.0 + 0.6 * (0.1 - 0.91));
     let policy = leaf(&POLICY, [4]);
     let out = loss.compute(input(policy.clone()));
@@ -292,7 +294,8 @@ fn bco_and_the_ablations_of_kto_follow_differences() {
         undesirable: (-2e9, 1e9),
     };
     for shift in [BcoShift::ClassMeans, BcoShift::Pooled] {
-        // δ moves with the batch but takes no gradient; behind a long history it stands still, and differences see the same.
+        // δ moves with the batch but takes no gradient; behind a long history it stands still, and
+        // differences see the same.
         let loss = BcoLossConfig::new().with_beta(0.3).with_shift(shift).init();
         let long = loss.clone().with_seen(some);
         check(&format!("{shift:?}"), &POLICY, |x| {
@@ -303,7 +306,8 @@ fn bco_and_the_ablations_of_kto_follow_differences() {
             long.forward_weighted(x, reference.clone(), thumbs(), weights.clone())
                 .loss
         });
-        // And its value: δ of class means is −½ (1·1e9/1e9 + −2e9/1e9)/2, pooled the same here, as both classes are as frequent.
+        // And its value: δ of class means is −½ (1·1e9/1e9 + −2e9/1e9)/2, pooled the same here, as
+        // both classes are as frequent.
         let out = long.forward(vector(&POLICY), reference.clone(), thumbs());
         assert!((values(out.kl)[0] * 0.3 + 0.5).abs() < 1e-6);
         assert_eq!(loss.seen(), none);

@@ -1,4 +1,5 @@
-//! Losses and log-probabilities: against the peers' numbers, against differences, and by their laws.
+//! Losses and log-probabilities: against the peers' numbers, against differences, and by their
+//! laws.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -58,7 +58,8 @@ fn inputs(rows: &[Row]) -> PreferenceInput {
     )
 }
 
-/// Every loss whose value for a pair is that pair's own: not those that sort a batch or take a mean over it.
+/// Every loss whose value for a pair is that pair's own: not those that sort a batch or take a mean
+/// over it.
 fn all_on_pairs() -> Vec<(String, OnPairs)> {
     let others = all_preference()
         .into_iter()
@@ -237,7 +238,8 @@ proptest! {
             let expected = [&all[at..], &all[..at]].concat();
             prop_assert!(close(&of(&turned), &expected), "{}", name);
             if at > 0 {
-                // The SFT part of a batch is a mean over its tokens, so it knows its company; in a step, all share one length.
+                // The SFT part of a batch is a mean over its tokens, so it knows its company; in a
+                // step, all share one length.
                 let in_step = |rows: &[Row]| values(loss(inputs(rows).with_mean_length(Some(7.0))).losses);
                 let parts = [in_step(&rows[..at]), in_step(&rows[at..])].concat();
                 prop_assert!(close(&parts, &in_step(&rows)), "{}", name);
@@ -278,7 +280,8 @@ proptest! {
             values(config.with_beta(0.3).init().forward(policy, zero).loss)[0]
         };
         let with = |variant: DpoVariant| DpoLossConfig::new().with_variant(variant);
-        // IPO's two squares are 2M apart from (Δ−M)² to (−Δ−M)²; APO-zero's terms mirror; cDPO at ε swaps into 1−ε.
+        // IPO's two squares are 2M apart from (Δ−M)² to (−Δ−M)²; APO-zero's terms mirror; cDPO at ε
+        // swaps into 1−ε.
         let m = 0.5 / 0.3;
         let ipo = of(with(DpoVariant::Ipo), c, d) - of(with(DpoVariant::Ipo), d, c);
         prop_assert!((ipo + 4.0 * m * (c - d)).abs() < 1e-9);

@@ -208,7 +208,8 @@ fn everything_is_known_at_step_zero() {
     let plain = |loss: &dyn Fn(PreferenceInput) -> PreferenceOutput| {
         values(loss(PreferenceInput::new(same(), same(), lengths())).loss)[0]
     };
-    // Where chosen and rejected are equally likely: −ln σ(−γ), ln 2 + NLL, 1 + NLL, 1/(2β)² + NLL, β·ln 2 + NLL, δ + w·NLL.
+    // Where chosen and rejected are equally likely: −ln σ(−γ), ln 2 + NLL, 1 + NLL, 1/(2β)² + NLL,
+    // β·ln 2 + NLL, δ + w·NLL.
     let nll = 7.0 / 6.0;
     let simpo = SimpoLossConfig::new()
         .with_margin(SimpoMargin::Gamma { gamma: 1.0 })
@@ -303,7 +304,8 @@ fn pairs_of_mixed_floats_meet() {
 
 #[test]
 fn modifiers_leave_the_likelihood_alone() {
-    // RPO under LD-DPO with α = 0 and tight bounds: the preference sees one token, the likelihood all three.
+    // RPO under LD-DPO with α = 0 and tight bounds: the preference sees one token, the likelihood
+    // all three.
     let mask = |n: usize| Tensor::<2, Bool>::full([1, n], true, &device());
     let policy = leaf(&[-1.0, -2.0, -3.0], [1, 3]);
     let chosen = Tokens::new(policy.clone(), tensor(&[-1.0; 3], [1, 3]), mask(3));

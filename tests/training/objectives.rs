@@ -174,7 +174,8 @@ fn dft_and_smoothed_labels_learn() {
 
 #[test]
 fn accumulation_gives_the_gradient_of_the_whole_step() {
-    // One step of eight pairs, whole and in parts of three, three and two; plain descent shows the gradient itself.
+    // One step of eight pairs, whole and in parts of three, three and two; plain descent shows the
+    // gradient itself.
     let data = preferences(8);
     let step = |size: usize, loss: &mut dyn FnMut(Vec<PreferenceBatch>) -> Llama| {
         let batcher = PreferenceBatcher::new(0);
@@ -386,7 +387,8 @@ fn half_precision_policies_are_summed_in_f32() {
     let half = Half { full: policy }.log_probs(&sequences);
     assert_eq!(half.dtype(), burn::tensor::DType::F32);
     let half = half.into_scalar::<f32>();
-    // Each token is off by up to 2^-9 of itself, the sum not by more; in bf16 it would be a multiple of 0.5.
+    // Each token is off by up to 2^-9 of itself, the sum not by more; in bf16 it would be a
+    // multiple of 0.5.
     assert!((half / full - 1.0).abs() < 4e-3, "{half} against {full}");
     assert!((half * 2.0).fract() != 0.0, "{half}");
 }
@@ -543,7 +545,8 @@ fn modifiers_that_are_off_change_nothing() {
 
 #[test]
 fn a_fixed_reference_point_asks_for_no_pairs() {
-    // A reference that panics when it is asked for the mismatched pairs, which are longer than the completions here.
+    // A reference that panics when it is asked for the mismatched pairs, which are longer than the
+    // completions here.
     #[derive(Debug)]
     struct Never;
     impl<M> Reference<M> for Never {

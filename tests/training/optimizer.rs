@@ -22,7 +22,8 @@ impl Two {
         }
     }
 
-    /// After a step on `slope` times the sum of all seven parameters: the norm of the gradient, a matrix entry and a vector entry.
+    /// After a step on `slope` times the sum of all seven parameters: the norm of the gradient, a
+    /// matrix entry and a vector entry.
     fn step(config: &OptimizerConfig, slope: f64) -> (f64, f32, f32) {
         let two = Self::new();
         let loss = (two.matrix.val().sum() + two.vector.val().sum()) * slope;

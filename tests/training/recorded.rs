@@ -32,7 +32,8 @@ impl Recorded {
         }
     }
 
-    /// Plays the ten steps and compares loss, gradient norm and, where recorded, z0. Returns the largest relative difference.
+    /// Plays the ten steps and compares loss, gradient norm and, where recorded, z0. Returns the
+    /// largest relative difference.
     fn play<L, B>(self, loss: &mut L, batch: impl Fn(&Value) -> B) -> f64
     where
         L: Objective<Llama, Frozen<Llama>, Batch = B>,
@@ -69,7 +70,8 @@ impl Recorded {
             check("loss", report.metrics.get("loss").unwrap(), 0.0);
             check("grad_norm_before_clip", report.grad_norm, 0.0);
             if expected.get("kl").is_some() {
-                // z0 is a difference of log-probabilities of about 30: clamped to 0 it must be 0, else 1e-4 of 0.1 is 3e-7 of those.
+                // z0 is a difference of log-probabilities of about 30: clamped to 0 it must be 0,
+                // else 1e-4 of 0.1 is 3e-7 of those.
                 check("kl", report.metrics.get("kl").unwrap(), 0.1);
             }
         }

@@ -10,11 +10,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
-/// What the examples of a [`TokenCache`](super::TokenCache) are made of: the contents of files, and whatever else decides which examples there are.
+/// What the examples of a [`TokenCache`](super::TokenCache) are made of: the contents of files, and
+/// whatever else decides which examples there are.
 ///
 /// Tokenizer, chat template and limits need not be named: the cache asks the encoder.
 ///
-/// Make the key before the files are read: a cache that is built of files that have changed since then is an error, and not kept.
+/// Make the key before the files are read: a cache that is built of files that have changed since
+/// then is an error, and not kept.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -55,7 +57,8 @@ impl CacheKey {
         Ok(self)
     }
 
-    /// With all files that `reader` would read at `path`, and the reader's settings. Each call is another source.
+    /// With all files that `reader` would read at `path`, and the reader's settings. Each call is
+    /// another source.
     ///
     /// # Errors
     ///

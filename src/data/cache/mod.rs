@@ -41,13 +41,16 @@ const CHUNK: usize = 16_384;
 
 /// A folder of tokenized data sets, one for each key.
 ///
-/// A data set is tokenized the first time, on all cores, with a progress bar, and memory-mapped from then on: what training looks at is read from the disk
-/// without a copy, and what there is no room for is forgotten. An example in memory is a few words, whatever its length.
+/// A data set is tokenized the first time, on all cores, with a progress bar, and memory-mapped
+/// from then on: what training looks at is read from the disk without a copy, and what there is no
+/// room for is forgotten. An example in memory is a few words, whatever its length.
 ///
-/// - The key is what the ids depend on: the tokenizer, the chat template, the encoder's limits, the contents of the data files and what the caller adds.
-///   Where any of it changes, another cache is built beside the old one.
-/// - A cache gets its name after all of it has reached the disk, so one that was interrupted is not there. Lengths and checksums are verified whenever it is
-///   opened; where one is wrong, it is built anew.
+/// - The key is what the ids depend on: the tokenizer, the chat template, the encoder's limits, the
+///   contents of the data files and what the caller adds. Where any of it changes, another cache is
+///   built beside the old one.
+/// - A cache gets its name after all of it has reached the disk, so one that was interrupted is not
+///   there. Lengths and checksums are verified whenever it is opened; where one is wrong, it is
+///   built anew.
 /// - Who builds holds a lock; others wait for it and find the cache built.
 ///
 /// ```
@@ -85,7 +88,8 @@ pub struct CachedExamples<T> {
 }
 
 impl TokenCache {
-    /// In a folder, which is created when the first cache is built. Nothing else should be in it, and nobody should change what is.
+    /// In a folder, which is created when the first cache is built. Nothing else should be in it,
+    /// and nobody should change what is.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -99,15 +103,18 @@ impl TokenCache {
         self
     }
 
-    /// The examples that `key` stands for, from the cache; where it has none, or a damaged one, it is built of `examples` first.
+    /// The examples that `key` stands for, from the cache; where it has none, or a damaged one, it
+    /// is built of `examples` first.
     ///
-    /// Examples are asked for one after another and not kept, so they need not fit into memory either. They must follow from the key: it is all that is
-    /// compared next time.
+    /// Examples are asked for one after another and not kept, so they need not fit into memory
+    /// either. They must follow from the key: it is all that is compared next time.
     ///
     /// # Errors
     ///
-    /// Where the folder cannot be read or written, where a file of the key has changed, where the tokenizer or the template has no definition (see
-    /// [`Tokenizer::definition`](crate::model::Tokenizer::definition)), and what `examples` or the encoder say.
+    /// Where the folder cannot be read or written, where a file of the key has changed, where the
+    /// tokenizer or the template has no definition (see
+    /// [`Tokenizer::definition`](crate::model::Tokenizer::definition)), and what `examples` or the
+    /// encoder say.
     pub fn open_or_build<E, I>(
         &self,
         encoder: &Encoder<'_>,

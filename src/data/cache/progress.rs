@@ -3,7 +3,8 @@
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
-/// A bar on a terminal; elsewhere a line every tenth of the way, or every million examples where nobody knows how many there are.
+/// A bar on a terminal; elsewhere a line every tenth of the way, or every million examples where
+/// nobody knows how many there are.
 pub(super) struct Display {
     bar: ProgressBar,
     lines: bool,

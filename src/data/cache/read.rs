@@ -52,7 +52,8 @@ enum Problem {
     Error(Error),
 }
 
-/// Maps the file after reading it once: through the file rather than the map, so that memory stays as it is.
+/// Maps the file after reading it once: through the file rather than the map, so that memory stays
+/// as it is.
 fn tokens(path: &Path, content: &Content) -> Result<TokenFile, Problem> {
     let mut input = Input::open(path, content)?;
     let read = io::copy(&mut input, &mut io::sink());

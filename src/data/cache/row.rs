@@ -1,8 +1,10 @@
-//! A tokenized example as a row of the index: where each of its texts ends in the file of ids, then its numbers.
+//! A tokenized example as a row of the index: where each of its texts ends in the file of ids, then
+//! its numbers.
 
 use crate::data::{TokenIds, TokenizedBinary, TokenizedPreference, TokenizedSft};
 
-/// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`], [`TokenizedBinary`], [`TokenizedPreference`].
+/// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`],
+/// [`TokenizedBinary`], [`TokenizedPreference`].
 pub trait CacheRow: Row {}
 
 impl<T: Row> CacheRow for T {}

@@ -1,4 +1,5 @@
-//! JSON that says what it says: a key that comes twice is an error, where others keep the last without a word.
+//! JSON that says what it says: a key that comes twice is an error, where others keep the last
+//! without a word.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};

@@ -15,10 +15,12 @@ use std::path::Path;
 
 pub(super) type Row = Map<String, Value>;
 
-/// Bytes of a line of JSON Lines. A row longer than that is no feedback, and a file without line ends would fill the memory.
+/// Bytes of a line of JSON Lines. A row longer than that is no feedback, and a file without line
+/// ends would fill the memory.
 const LONGEST: usize = 256 << 20;
 
-/// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in memory at a time.
+/// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in
+/// memory at a time.
 pub(super) fn for_each_row(
     path: &Path,
     mut row: impl FnMut(usize, Row) -> Result<(), Error>,

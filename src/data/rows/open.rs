@@ -1,4 +1,5 @@
-//! Files as they are or compressed, told by their first bytes: pointers and decompressed files keep the ending.
+//! Files as they are or compressed, told by their first bytes: pointers and decompressed files keep
+//! the ending.
 
 use crate::error::Error;
 use std::fs::File;
@@ -33,8 +34,9 @@ fn gunzip(_path: &Path, reader: BufReader<File>) -> Result<Box<dyn BufRead>, Err
     Ok(Box::new(BufReader::new(Members { member })))
 }
 
-/// Gzip streams one behind the other, as `cat` leaves them. Behind the last there may be zeros, as tapes and block devices have; flate2's own would say of anything
-/// else only that the file ends too soon.
+/// Gzip streams one behind the other, as `cat` leaves them. Behind the last there may be zeros, as
+/// tapes and block devices have; flate2's own would say of anything else only that the file ends
+/// too soon.
 #[cfg(feature = "gzip")]
 struct Members {
     member: Option<flate2::bufread::GzDecoder<BufReader<File>>>,

@@ -54,7 +54,8 @@ fn is_plain(path: &Path) -> io::Result<bool> {
     Ok(start[..read] == *b"PAR1")
 }
 
-/// Of damaged files some make the parquet crate panic, which is as good as an error of its own: what it was at is not used again.
+/// Of damaged files some make the parquet crate panic, which is as good as an error of its own:
+/// what it was at is not used again.
 fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(read) => read.map_err(|error| error.to_string()),
@@ -62,7 +63,8 @@ fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, St
     }
 }
 
-/// Levels of a schema: lists have three each, and JSON may have 128. Deeper ones would overflow the stack.
+/// Levels of a schema: lists have three each, and JSON may have 128. Deeper ones would overflow the
+/// stack.
 const DEEPEST: usize = 3 * 128;
 
 /// Names come once, as keys of JSON do: of two columns of a name one would be lost without a word.

@@ -4,12 +4,15 @@ use super::Sampler;
 use crate::error::Error;
 use burn::config::Config;
 
-/// How many rows an epoch has when sources are mixed. Names are those of Hugging Face's `interleave_datasets`.
+/// How many rows an epoch has when sources are mixed. Names are those of Hugging Face's
+/// `interleave_datasets`.
 #[derive(Config, Copy, Debug, PartialEq, Eq)]
 pub enum Mixing {
-    /// As many as there are until the first source has none left: no row is seen twice, larger sources are cut.
+    /// As many as there are until the first source has none left: no row is seen twice, larger
+    /// sources are cut.
     FirstExhausted,
-    /// As many as it takes until every source was seen whole: none is cut, smaller sources are repeated.
+    /// As many as it takes until every source was seen whole: none is cut, smaller sources are
+    /// repeated.
     AllExhausted,
 }
 
@@ -18,7 +21,8 @@ pub enum Mixing {
 pub struct SourceConfig {
     /// Rows, at least 1. Sources stand one behind the other, in the order of the data set.
     pub rows: usize,
-    /// Share of an epoch, relative to those of the other sources. Not negative, finite; 0 leaves the source out.
+    /// Share of an epoch, relative to those of the other sources. Not negative, finite; 0 leaves
+    /// the source out.
     pub weight: f64,
 }
 
@@ -29,42 +33,52 @@ pub struct SourceConfig {
 /// 1. `keep_desirable`, `keep_undesirable`: rows that are dropped for good;
 /// 2. `one_per_prompt`: one completion of each prompt;
 /// 3. `class_ratio`: the larger class is cut;
-/// 4. `sources`: shares of the sources. With them, 1 and 3 act within each source, so that shares and ratio hold together;
+/// 4. `sources`: shares of the sources. With them, 1 and 3 act within each source, so that shares
+///    and ratio hold together;
 /// 5. `ranks`: less than one row a rank is left out, so that shards are of equal size;
 /// 6. `stratified`: so many rows of each class for each batch;
-/// 7. `length_buckets`: which rows of each class those are. A batch then has both classes at about the same place among the lengths of
-///    their class.
+/// 7. `length_buckets`: which rows of each class those are. A batch then has both classes at about
+///    the same place among the lengths of their class.
 ///
-/// Fractions, ratios and shares hold within one row of each class and source, and what 5 leaves out.
+/// Fractions, ratios and shares hold within one row of each class and source, and what 5 leaves
+/// out.
 #[derive(Config, Debug, PartialEq)]
 pub struct SamplerConfig {
-    /// Fraction of the thumbs up that is ever seen, in (0, 1], at least one; the same ones in each epoch. The imbalance of KTO's ablation.
+    /// Fraction of the thumbs up that is ever seen, in (0, 1], at least one; the same ones in each
+    /// epoch. The imbalance of KTO's ablation.
     #[config(default = 1.0)]
     pub keep_desirable: f64,
-    /// Fraction of the thumbs down that is ever seen, in (0, 1], at least one; the same ones in each epoch.
+    /// Fraction of the thumbs down that is ever seen, in (0, 1], at least one; the same ones in
+    /// each epoch.
     #[config(default = 1.0)]
     pub keep_undesirable: f64,
-    /// One completion of each prompt an epoch, the next one in the next, in turns: the one-y-per-x of KTO's ablation.
+    /// One completion of each prompt an epoch, the next one in the next, in turns: the one-y-per-x
+    /// of KTO's ablation.
     #[config(default = false)]
     pub one_per_prompt: bool,
-    /// Thumbs up for one thumb down, n_D / n_U, positive and finite. The class that is too large is cut to it, drawn anew in each epoch.
+    /// Thumbs up for one thumb down, n_D / n_U, positive and finite. The class that is too large is
+    /// cut to it, drawn anew in each epoch.
     #[config(default = "None")]
     pub class_ratio: Option<f64>,
-    /// Sources to mix; with none all rows count alike. What is cut, or repeated once more than the rest, is drawn anew in each epoch.
+    /// Sources to mix; with none all rows count alike. What is cut, or repeated once more than the
+    /// rest, is drawn anew in each epoch.
     #[config(default = "Vec::new()")]
     pub sources: Vec<SourceConfig>,
     /// How many rows an epoch of several sources has.
     #[config(default = "Mixing::FirstExhausted")]
     pub mixing: Mixing,
-    /// Spreads the classes over the batches: each has both, as long as there are enough rows, in proportions as even as whole rows allow.
-    /// Needs batches of two or more; a last batch of one row has one class.
+    /// Spreads the classes over the batches: each has both, as long as there are enough rows, in
+    /// proportions as even as whole rows allow. Needs batches of two or more; a last batch of one
+    /// row has one class.
     #[config(default = false)]
     pub stratified: bool,
-    /// Batches of rows of similar length, which need less padding. So many batches are sorted together, at least 2 and no more than a quarter
-    /// of the epoch has: more are tighter, fewer more random; 50 is usual.
+    /// Batches of rows of similar length, which need less padding. So many batches are sorted
+    /// together, at least 2 and no more than a quarter of the epoch has: more are tighter, fewer
+    /// more random; 50 is usual.
     #[config(default = "None")]
     pub length_buckets: Option<usize>,
-    /// Processes that share an epoch, at least 1. Each gets every `ranks`-th row of one order; a batch counts as one rank's.
+    /// Processes that share an epoch, at least 1. Each gets every `ranks`-th row of one order; a
+    /// batch counts as one rank's.
     #[config(default = 1)]
     pub ranks: usize,
     /// Which of them this is, below `ranks`.

@@ -18,7 +18,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// The order of an epoch: each index below `len` once, shuffled.
 ///
-/// It follows from the seed and the epoch alone, so a run continued from a checkpoint needs no state of a generator.
+/// It follows from the seed and the epoch alone, so a run continued from a checkpoint needs no
+/// state of a generator.
 ///
 /// ```
 /// use burn_kto::data::epoch_order;
@@ -33,8 +34,8 @@ pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 
 /// Chooses and orders the rows of each epoch; made by [`SamplerConfig::init`].
 ///
-/// It has no state. An epoch follows from the settings, the rows, the seed and its number, so that a run goes on from any batch of any
-/// epoch by asking for the same epoch again.
+/// It has no state. An epoch follows from the settings, the rows, the seed and its number, so that
+/// a run goes on from any batch of any epoch by asking for the same epoch again.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -64,12 +65,13 @@ impl Sampler {
         &self.config
     }
 
-    /// The indices of an epoch, in order: each `batch_size` of them are a batch, and fewer at the end. With ranks, this rank's.
+    /// The indices of an epoch, in order: each `batch_size` of them are a batch, and fewer at the
+    /// end. With ranks, this rank's.
     ///
     /// # Errors
     ///
-    /// [`Error::Dataset`] where the rows do not have what an option needs, there are fewer rows than ranks, or the sources do not make up
-    /// the rows.
+    /// [`Error::Dataset`] where the rows do not have what an option needs, there are fewer rows
+    /// than ranks, or the sources do not make up the rows.
     pub fn epoch(&self, rows: &[RowInfo], epoch: usize) -> Result<Vec<usize>, Error> {
         let mut order = self.selected(rows, epoch)?;
         let mut rng = Draw::Order.rng(self.seed, epoch);
@@ -81,8 +83,8 @@ impl Sampler {
 
     /// How many indices [`epoch`](Self::epoch) gives, the same on every rank.
     ///
-    /// It is the same in every epoch, unless completions are taken in turns and classes are cut or sources mixed: then it depends on whose
-    /// turn it is.
+    /// It is the same in every epoch, unless completions are taken in turns and classes are cut or
+    /// sources mixed: then it depends on whose turn it is.
     ///
     /// # Errors
     ///
@@ -111,7 +113,8 @@ impl Sampler {
     }
 }
 
-/// What is drawn. Each has streams of its own, one an epoch, so that no option moves what another draws.
+/// What is drawn. Each has streams of its own, one an epoch, so that no option moves what another
+/// draws.
 #[derive(Clone, Copy)]
 enum Draw {
     /// As ever: [`epoch_order`].

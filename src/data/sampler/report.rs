@@ -34,7 +34,8 @@ impl SampleCounts {
     }
 }
 
-/// What an epoch has of the data, over all ranks; made by [`Sampler::report`](super::Sampler::report).
+/// What an epoch has of the data, over all ranks; made by
+/// [`Sampler::report`](super::Sampler::report).
 ///
 /// ```
 /// use burn_kto::prelude::*;

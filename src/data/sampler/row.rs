@@ -1,7 +1,7 @@
 //! What a sampler looks at.
 
-/// What a sampler knows of an example; [`Batcher::describe`](crate::data::Batcher::describe) says it. An option that needs what is not
-/// known is refused.
+/// What a sampler knows of an example; [`Batcher::describe`](crate::data::Batcher::describe) says
+/// it. An option that needs what is not known is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RowInfo {
     /// Thumb up?

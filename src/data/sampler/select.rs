@@ -16,7 +16,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// So many of the rows as the share is: all of them as often as they fit, and a draw of the rest.
+    /// So many of the rows as the share is: all of them as often as they fit, and a draw of the
+    /// rest.
     fn draw(mut self, rng: &mut impl Rng) -> Vec<usize> {
         let len = self.rows.len();
         if !self.share.is_multiple_of(len) {

@@ -4,7 +4,8 @@ use super::config::{Mixing, SamplerConfig};
 use super::select::Group;
 use crate::error::Error;
 
-/// An epoch has at most so many times the rows that there are: a weight that asks for more is a mistake, and would fill the memory.
+/// An epoch has at most so many times the rows that there are: a weight that asks for more is a
+/// mistake, and would fill the memory.
 const MOST: f64 = 1000.0;
 
 /// Cuts the class that is too large, in each source.
@@ -82,7 +83,8 @@ pub(super) fn mix(groups: &mut [Group], config: &SamplerConfig) -> Result<(), Er
     Ok(())
 }
 
-/// Leaves out what does not go into equal shards, from whichever group is largest, lest a small class lose its only row.
+/// Leaves out what does not go into equal shards, from whichever group is largest, lest a small
+/// class lose its only row.
 pub(super) fn even(groups: &mut [Group], ranks: usize) -> Result<(), Error> {
     let all: usize = groups.iter().map(|group| group.share).sum();
     if ranks > 1 && all < ranks {
@@ -98,7 +100,8 @@ pub(super) fn even(groups: &mut [Group], ranks: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// `total` in proportion to `weights`, by the method of the largest remainder: off by less than one.
+/// `total` in proportion to `weights`, by the method of the largest remainder: off by less than
+/// one.
 fn apportioned(total: usize, weights: &[f64]) -> Vec<usize> {
     let sum: f64 = weights.iter().sum();
     let exact: Vec<f64> = weights.iter().map(|w| total as f64 * w / sum).collect();

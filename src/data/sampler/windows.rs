@@ -5,8 +5,8 @@ use super::row::RowInfo;
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-/// A shuffled `order`, rearranged so that the batches of each rank, once every `ranks`-th row went to it, are stratified and of similar
-/// length. As it is without these options.
+/// A shuffled `order`, rearranged so that the batches of each rank, once every `ranks`-th row went
+/// to it, are stratified and of similar length. As it is without these options.
 pub(super) fn arranged(
     order: Vec<usize>,
     rows: &[RowInfo],
@@ -48,7 +48,8 @@ pub(super) fn arranged(
         ];
         if config.length_buckets.is_some() {
             mine.iter_mut().for_each(|part| part.sort_by_key(length));
-            // Which step gets the short ones is left to chance; its ranks get neighbours, as they wait for each other.
+            // Which step gets the short ones is left to chance; its ranks get neighbours, as they
+            // wait for each other.
             steps.shuffle(rng);
         }
         let [mut up, mut down] = mine.map(Vec::into_iter);
@@ -73,7 +74,8 @@ pub(super) fn arranged(
         .collect()
 }
 
-/// How many of `first` rows each window gets: in proportion to its size, up to rounding, and both kinds wherever there are enough.
+/// How many of `first` rows each window gets: in proportion to its size, up to rounding, and both
+/// kinds wherever there are enough.
 fn quotas(sizes: &[usize], first: usize) -> Vec<usize> {
     let all: usize = sizes.iter().sum();
     // Rounding running sums keeps each part within one of its share.
@@ -95,8 +97,8 @@ fn quotas(sizes: &[usize], first: usize) -> Vec<usize> {
     sizes.iter().zip(&others).map(|(s, o)| s - o).collect()
 }
 
-/// Gives one of a kind to windows that got none, from those that have most to spare; for rounding may pass over a short window. Windows
-/// of one row cannot have both kinds and need none.
+/// Gives one of a kind to windows that got none, from those that have most to spare; for rounding
+/// may pass over a short window. Windows of one row cannot have both kinds and need none.
 fn spread(parts: &mut [usize], sizes: &[usize]) {
     for k in 0..parts.len() {
         if parts[k] > 0 || sizes[k] < 2 {

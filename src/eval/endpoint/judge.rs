@@ -11,11 +11,13 @@ use std::path::Path;
 /// How a judge is asked, and how its answer is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JudgeForm {
-    /// The KTO paper's: the conversation in one message, both responses in a second, "helpful, harmless, and concise", ten tokens; the
-    /// character after the first "response " is the winner's number.
+    /// The KTO paper's: the conversation in one message, both responses in a second, "helpful,
+    /// harmless, and concise", ten tokens; the character after the first "response " is the
+    /// winner's number.
     KtoPaper,
-    /// AlpacaEval's classifier form: a text with `<|im_start|>role` and `<|im_end|>` around each message and with the places
-    /// `{instruction}`, `{output_1}`, `{output_2}`; the answer is `m` for the first shown, `M` for the second.
+    /// AlpacaEval's classifier form: a text with `<|im_start|>role` and `<|im_end|>` around each
+    /// message and with the places `{instruction}`, `{output_1}`, `{output_2}`; the answer is `m`
+    /// for the first shown, `M` for the second.
     Template(String),
 }
 

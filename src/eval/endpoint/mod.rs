@@ -29,7 +29,8 @@ pub struct EndpointConfig {
     pub url: String,
     /// As the endpoint calls it.
     pub model: String,
-    /// Environment variable that holds the key; without, none is sent. The key itself is nowhere in a configuration, a record or a message.
+    /// Environment variable that holds the key; without, none is sent. The key itself is nowhere in
+    /// a configuration, a record or a message.
     #[config(default = "None")]
     pub key_variable: Option<String>,
     /// Which route.
@@ -38,11 +39,12 @@ pub struct EndpointConfig {
     /// Seconds that one request may take.
     #[config(default = 120.0)]
     pub timeout: f64,
-    /// How often a request is repeated that found nobody, took too long, came too fast (429) or met a fault of the server (5xx, 408).
+    /// How often a request is repeated that found nobody, took too long, came too fast (429) or met
+    /// a fault of the server (5xx, 408).
     #[config(default = 6)]
     pub retries: usize,
-    /// Seconds before the first repetition; doubled each time, up to a minute, a part of it at random. A `Retry-After` that is longer counts, up
-    /// to the same minute.
+    /// Seconds before the first repetition; doubled each time, up to a minute, a part of it at
+    /// random. A `Retry-After` that is longer counts, up to the same minute.
     #[config(default = 1.0)]
     pub backoff: f64,
     /// At most so many requests a minute; 0 for as many as it takes.

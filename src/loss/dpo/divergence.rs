@@ -7,9 +7,11 @@ use burn::tensor::activation::log_sigmoid;
 
 /// How a log-ratio r becomes a score s(r) (f-DPO, arXiv:2309.16240).
 ///
-/// The constants cancel in differences, but not where lengths divide or a score stands alone ([`Ipo`](super::DpoVariant::Ipo),
-/// [`SigmoidNorm`](super::DpoVariant::SigmoidNorm), [`NcaPair`](super::DpoVariant::NcaPair), [`BcoPair`](super::DpoVariant::BcoPair),
-/// [`SppoHard`](super::DpoVariant::SppoHard)). Exponents are cut at 80, at 40 where the score is squared: a log-ratio beyond has no slope.
+/// The constants cancel in differences, but not where lengths divide or a score stands alone
+/// ([`Ipo`](super::DpoVariant::Ipo), [`SigmoidNorm`](super::DpoVariant::SigmoidNorm),
+/// [`NcaPair`](super::DpoVariant::NcaPair), [`BcoPair`](super::DpoVariant::BcoPair),
+/// [`SppoHard`](super::DpoVariant::SppoHard)). Exponents are cut at 80, at 40 where the score is
+/// squared: a log-ratio beyond has no slope.
 #[derive(Config, Debug, PartialEq)]
 #[allow(missing_docs)] // fields are said in their variant
 pub enum FDivergence {

@@ -24,13 +24,15 @@ pub struct DpoLossConfig {
     /// Which loss.
     #[config(default = "DpoVariant::Sigmoid { label_smoothing: 0.0 }")]
     pub variant: DpoVariant,
-    /// Which divergence from the reference. [`DpoVariant::Aot`], [`DpoVariant::AotUnpaired`] and [`DpoVariant::ApoZero`] work on plain
-    /// log-ratios and accept reverse KL only.
+    /// Which divergence from the reference. [`DpoVariant::Aot`], [`DpoVariant::AotUnpaired`] and
+    /// [`DpoVariant::ApoZero`] work on plain log-ratios and accept reverse KL only.
     #[config(default = "FDivergence::ReverseKl")]
     pub f_divergence: FDivergence,
-    /// DPOP's λ, with any variant but [`DpoVariant::ApoDown`] and [`DpoVariant::NcaPair`], which push the chosen down as well: where the chosen completion has become less likely than under the reference, its log-ratio c counts
-    /// (1 + λ) times, so that it cannot be paid with. Not negative; 0 is off, the paper uses 5 to 500 (Smaug, arXiv:2402.13228, Eq. 3;
-    /// others add the penalty outside of the logarithm instead).
+    /// DPOP's λ, with any variant but [`DpoVariant::ApoDown`] and [`DpoVariant::NcaPair`], which
+    /// push the chosen down as well: where the chosen completion has become less likely than under
+    /// the reference, its log-ratio c counts (1 + λ) times, so that it cannot be paid with. Not
+    /// negative; 0 is off, the paper uses 5 to 500 (Smaug, arXiv:2402.13228, Eq. 3; others add the
+    /// penalty outside of the logarithm instead).
     #[config(default = 0.0)]
     pub chosen_penalty: f64,
 }
@@ -121,7 +123,8 @@ pub struct DpoLoss {
 }
 
 impl DpoLoss {
-    /// With every completion of length 1, which only [`DpoVariant::Ipo`] and [`DpoVariant::SigmoidNorm`] notice.
+    /// With every completion of length 1, which only [`DpoVariant::Ipo`] and
+    /// [`DpoVariant::SigmoidNorm`] notice.
     ///
     /// # Shapes
     ///
@@ -135,7 +138,8 @@ impl DpoLoss {
         self.compute(PreferenceInput::new(policy, reference, one))
     }
 
-    /// As [`forward`](Self::forward), with the number of scored tokens of each completion, `[pairs]`; less than 1 counts as 1.
+    /// As [`forward`](Self::forward), with the number of scored tokens of each completion,
+    /// `[pairs]`; less than 1 counts as 1.
     ///
     /// # Panics
     ///

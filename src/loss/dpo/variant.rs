@@ -4,8 +4,9 @@ use burn::config::Config;
 
 /// Which loss of the family.
 ///
-/// With c and d the log-ratios log π − log π_ref of the chosen and the rejected completion, s the [`FDivergence`](super::FDivergence)'s score, Δ = s(c) − s(d),
-/// z = βΔ, |w| and |l| the completions' lengths:
+/// With c and d the log-ratios log π − log π_ref of the chosen and the rejected completion, s the
+/// [`FDivergence`](super::FDivergence)'s score, Δ = s(c) − s(d), z = βΔ, |w| and |l| the
+/// completions' lengths:
 ///
 /// | variant | loss of a pair | at c = d = 0, β = 0.1 | paper |
 /// |---|---|---|---|

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 /// Wider than anybody indents, and too narrow to fill the memory.
 const WIDEST: usize = 64;
 
-/// JSON as Python's `json.dumps` writes it, with its `indent`, `sort_keys`, `separators` and `ensure_ascii`; nothing is escaped for HTML.
+/// JSON as Python's `json.dumps` writes it, with its `indent`, `sort_keys`, `separators` and
+/// `ensure_ascii`; nothing is escaped for HTML.
 pub(super) fn tojson(value: minijinja::Value, options: Kwargs) -> Result<String, minijinja::Error> {
     let value = serde_json::to_value(&value)
         .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;

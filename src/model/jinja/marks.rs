@@ -1,10 +1,12 @@
 //! `{% generation %}`, which minijinja does not know, as something that it does.
 
-/// Those that can mark what a template writes: characters that Unicode keeps for uses like this one. The two before them mark special tokens in texts.
+/// Those that can mark what a template writes: characters that Unicode keeps for uses like this
+/// one. The two before them mark special tokens in texts.
 pub(super) const CHARS: std::ops::RangeInclusive<char> = '\u{FDD2}'..='\u{FDEF}';
 
-/// The source with `{% generation %}` and `{% endgeneration %}` written as blocks, and whether there is any. Blocks take the place of the tags, since white
-/// space around a block is treated as around a tag.
+/// The source with `{% generation %}` and `{% endgeneration %}` written as blocks, and whether
+/// there is any. Blocks take the place of the tags, since white space around a block is treated as
+/// around a tag.
 pub(super) fn with_marks(source: &str) -> (String, bool) {
     let (mut written, mut rest, mut found) = (String::with_capacity(source.len()), source, false);
     while let Some((before, part, after)) = next(rest) {
@@ -35,7 +37,8 @@ pub(super) fn with_marks(source: &str) -> (String, bool) {
     (written + rest, found)
 }
 
-/// What stands before the first comment, expression or tag, that itself, and what follows. `None` if there is none that ends.
+/// What stands before the first comment, expression or tag, that itself, and what follows. `None`
+/// if there is none that ends.
 fn next(source: &str) -> Option<(&str, &str, &str)> {
     let opens = |at: &usize| matches!(source.as_bytes().get(at + 1), Some(b'#' | b'{' | b'%'));
     let start = source.match_indices('{').map(|(at, _)| at).find(opens)?;

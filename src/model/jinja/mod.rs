@@ -15,11 +15,13 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::Path;
 
-/// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`, `lstrip_blocks`, loop controls, `raise_exception`,
-/// `strftime_now`, `tojson`, Python's string methods, `tools` and `{% generation %}`; no `documents`.
+/// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`,
+/// `lstrip_blocks`, loop controls, `raise_exception`, `strftime_now`, `tojson`, Python's string
+/// methods, `tools` and `{% generation %}`; no `documents`.
 ///
-/// A text should not depend on the day: where a template has a date of its own if `strftime_now` is not defined, it is not, unless
-/// [`with_date`](Self::with_date) gives one. Other templates get today's, in UTC.
+/// A text should not depend on the day: where a template has a date of its own if `strftime_now` is
+/// not defined, it is not, unless [`with_date`](Self::with_date) gives one. Other templates get
+/// today's, in UTC.
 ///
 /// ```
 /// use burn_kto::prelude::*;
@@ -43,12 +45,14 @@ pub struct JinjaTemplate {
 
 const NAME: &str = "chat_template";
 
-/// What one rendering may take, in steps of the template and bytes that it makes: thousands of times what a long conversation does, spent in seconds.
+/// What one rendering may take, in steps of the template and bytes that it makes: thousands of
+/// times what a long conversation does, spent in seconds.
 const FUEL: u64 = 50_000_000;
 
 impl JinjaTemplate {
-    /// The template of a model folder: `chat_template.jinja`, else the `chat_template` of `tokenizer_config.json` (the one named
-    /// `default` where there are several). `None` if there is none.
+    /// The template of a model folder: `chat_template.jinja`, else the `chat_template` of
+    /// `tokenizer_config.json` (the one named `default` where there are several). `None` if there
+    /// is none.
     ///
     /// # Errors
     ///
@@ -94,7 +98,8 @@ impl JinjaTemplate {
         made.map_err(|error| refused(&error))
     }
 
-    /// With this date and time, `2026-11-23` or `2026-11-23T18:30:00`, as what `strftime_now` tells.
+    /// With this date and time, `2026-11-23` or `2026-11-23T18:30:00`, as what `strftime_now`
+    /// tells.
     ///
     /// # Errors
     ///
@@ -128,7 +133,8 @@ impl JinjaTemplate {
             template.render(context! {
                 messages => minijinja::value::Serde(&messages),
                 add_generation_prompt => generation_prompt,
-                // Where there are none Python passes None, which `is not none` tells from undefined.
+                // Where there are none Python passes None, which `is not none` tells from
+                // undefined.
                 tools => minijinja::value::Serde(tools),
                 documents => (),
                 bos_token => self.bos_token.as_str(),

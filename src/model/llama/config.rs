@@ -83,7 +83,8 @@ pub(super) struct Llama3Scaling {
 }
 
 impl LlamaConfig {
-    /// A small Llama with a tied head, feed-forward layers of 8/3 of its width, and as many key as query heads.
+    /// A small Llama with a tied head, feed-forward layers of 8/3 of its width, and as many key as
+    /// query heads.
     ///
     /// ```
     /// use burn_kto::model::llama::LlamaConfig;
@@ -158,8 +159,9 @@ impl LlamaConfig {
         self.num_key_value_heads.unwrap_or(self.num_attention_heads)
     }
 
-    /// The longest sequence that is computed as the model was trained: all positions, or the sliding window where one is in use
-    /// (Mistral's always is, Qwen's if `use_sliding_window` says so). Within a window, attention to everything before is exact.
+    /// The longest sequence that is computed as the model was trained: all positions, or the
+    /// sliding window where one is in use (Mistral's always is, Qwen's if `use_sliding_window` says
+    /// so). Within a window, attention to everything before is exact.
     pub fn max_length(&self) -> usize {
         let used = self.other.get("use_sliding_window");
         let used = used.and_then(Value::as_bool);
@@ -182,7 +184,8 @@ impl LlamaConfig {
         ids.filter_map(|id| u32::try_from(id).ok()).collect()
     }
 
-    /// What is written beside f32 weights: nothing is left to defaults that differ between kinds of model.
+    /// What is written beside f32 weights: nothing is left to defaults that differ between kinds of
+    /// model.
     pub(super) fn to_save(&self) -> Self {
         let mut config = self.clone();
         config.num_key_value_heads = Some(self.key_value_heads());

@@ -26,7 +26,8 @@ const COMPANIONS: [&str; 7] = [
 ];
 
 impl Llama {
-    /// Refuses a tokenizer that has ids which this model does not, padding apart: what it writes would be read out of bounds.
+    /// Refuses a tokenizer that has ids which this model does not, padding apart: what it writes
+    /// would be read out of bounds.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -70,8 +71,8 @@ impl Llama {
     ///
     /// # Errors
     ///
-    /// Where the folder, its `config.json` or its weights are missing, damaged, of another kind of model, or do not fit each other;
-    /// the message names the file, and the tensor.
+    /// Where the folder, its `config.json` or its weights are missing, damaged, of another kind of
+    /// model, or do not fit each other; the message names the file, and the tensor.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let folder = folder.as_ref();
         if !folder.is_dir() {
@@ -110,8 +111,9 @@ impl Llama {
         }
     }
 
-    /// Writes `config.json` and `model.safetensors`, as f32, into a folder that is made if it is not there; Python's transformers
-    /// reads it. LoRA adapters are merged into the weights that are written. Each file appears whole or not at all.
+    /// Writes `config.json` and `model.safetensors`, as f32, into a folder that is made if it is
+    /// not there; Python's transformers reads it. LoRA adapters are merged into the weights that
+    /// are written. Each file appears whole or not at all.
     ///
     /// # Errors
     ///
@@ -134,12 +136,13 @@ impl Llama {
             .overwrite(true);
         let saved = self.valid().materialize().save_into(&mut store);
         saved.map_err(|error| failed(&path, one_line(&error.to_string())))?;
-        // The store writes through a private temporary file; whoever reads the configuration shall read the weights.
+        // The store writes through a private temporary file; whoever reads the configuration shall
+        // read the weights.
         fs::set_permissions(&path, permissions.permissions()).map_err(Error::io("write", &path))
     }
 
-    /// Copies what belongs to a model besides its weights: tokenizer, chat template, generation defaults. Files that are not there
-    /// are left out; nothing happens where both folders are one.
+    /// Copies what belongs to a model besides its weights: tokenizer, chat template, generation
+    /// defaults. Files that are not there are left out; nothing happens where both folders are one.
     ///
     /// # Errors
     ///

@@ -9,20 +9,24 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// Rows continued at a time, and prompt tokens read at a time: they bound the memory of cache, logits and activations.
+/// Rows continued at a time, and prompt tokens read at a time: they bound the memory of cache,
+/// logits and activations.
 const ROWS: usize = 64;
 const TOKENS: usize = 16_384;
-/// A beginning that all prompts share, such as worked examples, is read once from so many tokens on.
+/// A beginning that all prompts share, such as worked examples, is read once from so many tokens
+/// on.
 const SHARED: usize = 64;
 
 impl Generate for Llama {
-    /// Prompts of one length are read together, without padding, and draws are seeded by the seed and the row's index, so what a row gets
-    /// does not depend on the others; only a beginning of 64 tokens and more that all prompts share is read once, which may change the
-    /// last digit of a logit. Ends at a stop token, after `max_new_tokens`, or at the model's longest sequence.
+    /// Prompts of one length are read together, without padding, and draws are seeded by the seed
+    /// and the row's index, so what a row gets does not depend on the others; only a beginning of
+    /// 64 tokens and more that all prompts share is read once, which may change the last digit of a
+    /// logit. Ends at a stop token, after `max_new_tokens`, or at the model's longest sequence.
     ///
     /// # Errors
     ///
-    /// For an empty prompt, one that leaves no room, an id beyond the vocabulary, and settings out of range.
+    /// For an empty prompt, one that leaves no room, an id beyond the vocabulary, and settings out
+    /// of range.
     fn generate(
         &self,
         prompts: &[Vec<u32>],
@@ -69,7 +73,8 @@ struct Job<'a> {
     done: &'a dyn Fn(usize, &[u32]) -> bool,
 }
 
-/// Tokens at the beginning of all prompts that are worth reading once; at least one token of each prompt is left.
+/// Tokens at the beginning of all prompts that are worth reading once; at least one token of each
+/// prompt is left.
 fn shared(prompts: &[Vec<u32>]) -> &[u32] {
     let [first, others @ ..] = prompts else {
         return &[];

@@ -1,5 +1,5 @@
-//! The parts of a decoder. Field names are Hugging Face's tensor names, weights have its `[out, in]` layout: nothing is converted
-//! when a folder is read or written.
+//! The parts of a decoder. Field names are Hugging Face's tensor names, weights have its
+//! `[out, in]` layout: nothing is converted when a folder is read or written.
 
 use super::cache::LayerCache;
 use super::config::LlamaConfig;
@@ -149,13 +149,16 @@ impl Attention {
     }
 }
 
-/// Causal attention of `[batch, heads, new, dim]` to `[batch, groups, seq, dim]`, where the queries are the last positions.
+/// Causal attention of `[batch, heads, new, dim]` to `[batch, groups, seq, dim]`, where the queries
+/// are the last positions.
 ///
-/// Rows are padded on the right, so the causal mask alone keeps every real token from seeing padding.
+/// Rows are padded on the right, so the causal mask alone keeps every real token from seeing
+/// padding.
 fn grouped_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tensor<4> {
     let [batch, heads, new, dim] = query.dims();
     let [_, groups, ..] = key.dims();
-    // A single new position sees everything, so the queries that share a key can stand side by side: the cache is not copied.
+    // A single new position sees everything, so the queries that share a key can stand side by
+    // side: the cache is not copied.
     let single = new == 1;
     let options = AttentionModuleOptions {
         is_causal: !single,
@@ -173,7 +176,8 @@ fn grouped_attention(query: Tensor<4>, key: Tensor<4>, value: Tensor<4>) -> Tens
     attention(query, key, value, None, None, options).reshape([batch, heads, new, dim])
 }
 
-/// `[batch, groups, seq, dim]` to `[batch, heads, seq, dim]`: head h reads group h / (heads / groups).
+/// `[batch, groups, seq, dim]` to `[batch, heads, seq, dim]`: head h reads group h / (heads /
+/// groups).
 fn repeat_heads(tensor: Tensor<4>, heads: usize) -> Tensor<4> {
     let [batch, groups, seq, dim] = tensor.dims();
     if groups == heads {

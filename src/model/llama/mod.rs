@@ -1,8 +1,9 @@
 //! A Llama-family decoder: Llama, SmolLM2, Mistral, Qwen2, Qwen3.
 //!
-//! Grouped-query attention, rotary positions, SwiGLU, RMSNorm, tied or untied head. Reads and writes Hugging Face folders.
-//! For training it computes the head on completion tokens only, through
-//! [`FusedLinearLogProbs`](crate::logprob::FusedLinearLogProbs): logits of prompt and padding are never made.
+//! Grouped-query attention, rotary positions, SwiGLU, RMSNorm, tied or untied head. Reads and
+//! writes Hugging Face folders. For training it computes the head on completion tokens only,
+//! through [`FusedLinearLogProbs`](crate::logprob::FusedLinearLogProbs): logits of prompt and
+//! padding are never made.
 
 mod cache;
 mod config;
@@ -84,8 +85,8 @@ impl Llama {
     ///
     /// # Panics
     ///
-    /// If the sequence is longer than [`LlamaConfig::max_length`]. An id beyond the vocabulary is out of bounds: what happens is up to
-    /// the backend.
+    /// If the sequence is longer than [`LlamaConfig::max_length`]. An id beyond the vocabulary is
+    /// out of bounds: what happens is up to the backend.
     pub fn hidden(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         self.run(tokens, None)
     }
@@ -99,8 +100,9 @@ impl Llama {
         self.head(self.hidden(tokens))
     }
 
-    /// The same model in another float type: half the memory in f16 or bf16. Norms, softmax and log-probabilities are computed in f32 all the
-    /// same; an optimizer's small steps are lost in half precision, so train in f32.
+    /// The same model in another float type: half the memory in f16 or bf16. Norms, softmax and
+    /// log-probabilities are computed in f32 all the same; an optimizer's small steps are lost in
+    /// half precision, so train in f32.
     ///
     /// # Errors
     ///
@@ -159,12 +161,13 @@ impl Llama {
 }
 
 impl CausalLm for Llama {
-    /// Reads the completion mask back from the device, and computes the head where it is true. The last token is not read: a sequence may have
-    /// one token more than the model reads.
+    /// Reads the completion mask back from the device, and computes the head where it is true. The
+    /// last token is not read: a sequence may have one token more than the model reads.
     ///
     /// # Panics
     ///
-    /// As [`Llama::hidden`], and if rows have fewer than two tokens: then there is nothing to predict.
+    /// As [`Llama::hidden`], and if rows have fewer than two tokens: then there is nothing to
+    /// predict.
     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2> {
         let [batch, seq] = sequences.dims();
         assert!(
@@ -186,7 +189,8 @@ impl CausalLm for Llama {
             .collect();
         let (count, device) = (scored.len(), sequences.tokens.device().inner());
         if count == 0 {
-            // Zeros that depend on the parameters, whichever are trained, so that a loss over them still has a gradient: zero.
+            // Zeros that depend on the parameters, whichever are trained, so that a loss over them
+            // still has a gradient: zero.
             let nothing = hidden.sum_dim(1) * 0.0;
             return nothing.reshape([batch, seq - 1]);
         }
@@ -222,7 +226,8 @@ impl HiddenStates for Llama {
     }
 }
 
-/// Normal weights of deviation 0.02, drawn on the host so that a seed means the same on every backend.
+/// Normal weights of deviation 0.02, drawn on the host so that a seed means the same on every
+/// backend.
 struct Random<'a> {
     rng: ChaCha8Rng,
     device: &'a Device,

@@ -1,4 +1,5 @@
-//! Rotary position embeddings in the layout of Hugging Face checkpoints: halves are rotated, not neighbours.
+//! Rotary position embeddings in the layout of Hugging Face checkpoints: halves are rotated, not
+//! neighbours.
 
 use super::config::LlamaConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -22,7 +23,8 @@ impl Rope {
         let dim = 2 * frequencies.len();
         let shape = [1, 1, positions.len(), dim];
         let table = |f: fn(f64) -> f64| {
-            // Angles in f64: position times frequency loses digits in f32 from a few thousand positions on.
+            // Angles in f64: position times frequency loses digits in f32 from a few thousand
+            // positions on.
             let row = |position: usize| {
                 let twice = frequencies.iter().chain(&frequencies);
                 twice.map(move |frequency| f(position as f64 * frequency))

@@ -52,7 +52,8 @@ impl BetaDpoConfig {
     ///
     /// # Panics
     ///
-    /// With the text of [`validate`](Self::validate); or if the loss sorts a batch (`Aot`, `AotUnpaired`), so that no pair can be left out.
+    /// With the text of [`validate`](Self::validate); or if the loss sorts a batch (`Aot`,
+    /// `AotUnpaired`), so that no pair can be left out.
     pub fn init(&self, loss: DpoLoss) -> BetaDpo {
         self.validate().unwrap_or_else(|error| panic!("{error}"));
         assert!(
@@ -83,8 +84,9 @@ struct State {
 /// β = max(β_min, β0·(1 + α·(mean M of the kept − M0)))
 /// ```
 ///
-/// as in the authors' code; there M0 and σ begin at 0, here with the first batch. The loss is the mean over the kept pairs. Rewards are reported with
-/// β0, so that they can be compared across steps. Statistics are those of a micro-batch.
+/// as in the authors' code; there M0 and σ begin at 0, here with the first batch. The loss is the
+/// mean over the kept pairs. Rewards are reported with β0, so that they can be compared across
+/// steps. Statistics are those of a micro-batch.
 ///
 /// # References
 ///
@@ -159,13 +161,15 @@ impl BetaDpo {
         let number = (margins.len() as f64 * self.config.keep + 1e-9)
             .floor()
             .max(1.0) as usize;
-        // Of the margins as well, so that the micro-batches of a step do not all draw the same rows.
+        // Of the margins as well, so that the micro-batches of a step do not all draw the same
+        // rows.
         let bits = margins.iter().fold(self.config.seed, |seed, margin| {
             seed.rotate_left(7) ^ margin.to_bits()
         });
         let mut rng = ChaCha8Rng::seed_from_u64(bits);
         rng.set_stream(self.state.step);
-        // The smallest of exponential times at these rates are a draw without replacement; as logarithms, since rates underflow.
+        // The smallest of exponential times at these rates are a draw without replacement; as
+        // logarithms, since rates underflow.
         let mut times: Vec<(f64, usize)> = margins
             .iter()
             .enumerate()

@@ -40,7 +40,8 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         batch.completions.num_tokens()
     }
 
-    /// `kl/matched_fraction`, which must be 0: of the mismatched pairs, how many have a completion of their own prompt.
+    /// `kl/matched_fraction`, which must be 0: of the mismatched pairs, how many have a completion
+    /// of their own prompt.
     fn facts(&self, batch: &BinaryBatch) -> Vec<(&'static str, f64, f64)> {
         let [pairs, _] = batch.mismatched.dims();
         let matched = batch.matched_pairs.into_iter();

@@ -27,8 +27,9 @@ use serde_json::Value;
 /// | [`RewardLoss`](crate::loss::RewardLoss) | chosen, rejected | |
 /// | [`SftLoss`](crate::loss::SftLoss), [`SmoothedSft`] | completions | |
 ///
-/// Some objectives carry something from step to step: a running mean, a moving β. Evaluating never changes it;
-/// [`observe`](Self::observe) does, after a step. A second run with the same object goes on from there: build a new one for a new run.
+/// Some objectives carry something from step to step: a running mean, a moving β. Evaluating never
+/// changes it; [`observe`](Self::observe) does, after a step. A second run with the same object
+/// goes on from there: build a new one for a new run.
 pub trait Objective<M, R> {
     /// What one pass works on.
     type Batch;
@@ -38,14 +39,16 @@ pub trait Objective<M, R> {
     /// The loss of a batch, differentiable in the policy only.
     fn evaluate(&self, policy: &M, reference: &R, batch: Self::Batch) -> Self::Output;
 
-    /// Called once an optimizer step with all of its micro-batches, before any of them is evaluated.
+    /// Called once an optimizer step with all of its micro-batches, before any of them is
+    /// evaluated.
     ///
     /// For what is estimated over the whole step. Does nothing by default.
     fn prepare(&self, policy: &M, reference: &R, window: &mut [Self::Batch]) {
         let _ = (policy, reference, window);
     }
 
-    /// What a batch counts in the mean over an optimizer step: its examples, or its scored tokens. 1 by default.
+    /// What a batch counts in the mean over an optimizer step: its examples, or its scored tokens.
+    /// 1 by default.
     fn weight(&self, batch: &Self::Batch) -> f64 {
         let _ = batch;
         1.0
@@ -57,7 +60,8 @@ pub trait Objective<M, R> {
         0
     }
 
-    /// What is known of a batch before it is evaluated, to be reported as means: name, sum and count. Nothing by default.
+    /// What is known of a batch before it is evaluated, to be reported as means: name, sum and
+    /// count. Nothing by default.
     fn facts(&self, batch: &Self::Batch) -> Vec<(&'static str, f64, f64)> {
         let _ = batch;
         Vec::new()
@@ -68,12 +72,14 @@ pub trait Objective<M, R> {
         let _ = metrics;
     }
 
-    /// What it works with at the moment, to be reported beside the metrics: a moving β, say. Nothing by default.
+    /// What it works with at the moment, to be reported beside the metrics: a moving β, say.
+    /// Nothing by default.
     fn settings(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
 
-    /// Which loss it is and how it is set, before training: a run is continued with the same only. Empty by default, which says nothing.
+    /// Which loss it is and how it is set, before training: a run is continued with the same only.
+    /// Empty by default, which says nothing.
     fn identity(&self) -> String {
         String::new()
     }

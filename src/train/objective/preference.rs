@@ -103,8 +103,8 @@ pub(super) fn input<M: CausalLm, R: Reference<M>>(
     input.with_weights(weights).with_mean_length(mean_length)
 }
 
-/// Tells every micro-batch how long the chosen completions of the step are on average, so that the SFT parts of a loss add up to a mean over
-/// all of its tokens.
+/// Tells every micro-batch how long the chosen completions of the step are on average, so that the
+/// SFT parts of a loss add up to a mean over all of its tokens.
 pub(super) fn share_length(window: &mut [PreferenceBatch]) {
     if window.len() < 2 {
         return;

@@ -287,7 +287,8 @@ fn halos(mut case: Case<'_>) {
         let config = config.with_margin(SimpoMargin::GammaBetaRatio { ratio });
         (config.init().compute(input), Some(1.0))
     } else if case.name.starts_with("halos_slic") {
-        // It adds the log-probability of every position, padding too, to every pair: a mean over all positions.
+        // It adds the log-probability of every position, padding too, to every pair: a mean over
+        // all positions.
         let full = vec![columns as f64; rows];
         input.lengths = pair(&full);
         let config = SlicLossConfig::new().with_margin(case.number("beta"));

@@ -1,7 +1,8 @@
 //! Reference numbers of TRL, HALOs and Liger.
 //!
-//! `tests/golden` keeps a selection, so that the crate proves itself anywhere; where the whole collection stands beside the repository, all of
-//! it is compared. A case is either compared or excluded in `docs/golden.md`, with the reason.
+//! `tests/golden` keeps a selection, so that the crate proves itself anywhere; where the whole
+//! collection stands beside the repository, all of it is compared. A case is either compared or
+//! excluded in `docs/golden.md`, with the reason.
 
 mod binary;
 mod dpo;
@@ -154,7 +155,8 @@ struct Worst {
     gradient: f64,
 }
 
-/// Compares every case of a file; returns how many, the largest differences, and which exclusions were met.
+/// Compares every case of a file; returns how many, the largest differences, and which exclusions
+/// were met.
 fn compare(family: &str, path: &Path) -> (usize, Worst, BTreeSet<usize>) {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let file: Value = serde_json::from_str(&text).unwrap();
