@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module and floor. `prelude` and `lib` stand above all.
-const FLOORS: [(&str, usize); 13] = [
+const FLOORS: [(&str, usize); 15] = [
     ("device", 0),
     ("error", 0),
     ("sequence", 0),
@@ -17,7 +17,9 @@ const FLOORS: [(&str, usize); 13] = [
     ("data", 4),
     ("train", 5),
     ("eval", 6),
-    ("prelude", 7),
+    ("align", 7),
+    ("prelude", 8),
+    ("bin", 9),
 ];
 /// Below this floor nothing may know of burn's optimizers or training loop.
 const TRAIN: usize = 5;
