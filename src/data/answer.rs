@@ -1,8 +1,8 @@
 //! What answers a prompt: a text, a message, or messages of which the last is it.
 
 use super::example::Prompt;
-use super::format::{Parsed, Wrong};
 use super::messages::{message_of, messages_of, split_last};
+use super::parsed::{Parsed, Wrong};
 use super::rows::{Row, shown};
 use crate::model::Message;
 use serde_json::Value;

@@ -2,15 +2,14 @@
 
 use super::answer::{self, Answer, more_than_text};
 use super::example::{Prompt, SftExample};
-use super::format::{EMPTY, Parsed, Wrong};
 use super::messages::{TOOLS, messages_of, split_last};
+use super::parsed::{EMPTY, NO_PROMPT, Parsed, Said, Wrong};
 use super::rows::{Row, shown};
 use super::score::ScoredExample;
 use super::transcript;
 use crate::model::Message;
 use serde_json::Value;
 
-pub(super) const NO_PROMPT: &str = "prompt is empty";
 const NOT_IN_CONVERSATION: &str = "prompt is not in the conversation";
 
 /// Texts or messages in columns named after what they are.
@@ -173,13 +172,13 @@ fn labelled(row: &Row, prompt: Prompt, completion: String) -> Result<Parsed, Wro
         return Ok(if completion.trim().is_empty() {
             Parsed::Dropped(EMPTY)
         } else if let Some(score) = score {
-            Parsed::Scored(ScoredExample {
+            Parsed::Said(Said::Scored(ScoredExample {
                 prompt,
                 completion,
                 score,
-            })
+            }))
         } else {
-            Parsed::Sft(SftExample { prompt, completion })
+            Parsed::Said(Said::Sft(SftExample { prompt, completion }))
         });
     };
     Ok(Parsed::binary(

@@ -1,13 +1,10 @@
 //! A file, a folder of shards, or a pattern.
 
+use super::names::{is_data, is_unread};
 use crate::error::Error;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-const ENDINGS: [&str; 4] = ["jsonl", "ndjson", "json", "parquet"];
-const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
-const UNREAD: [&str; 8] = ["gzip", "bz2", "xz", "csv", "tsv", "zip", "arrow", "feather"];
 
 /// The files that `path` stands for, sorted by name: itself, all data files of a folder and the
 /// folders in it, what a pattern with `*`, `?` or `[…]` matches, or what `hf://owner/name` has on
@@ -128,27 +125,6 @@ impl Found {
             self.files.push(path);
         }
         Ok(())
-    }
-}
-
-/// By its name, data of a kind that is not read.
-fn is_unread(path: &Path) -> bool {
-    ending(path).is_some_and(|last| UNREAD.contains(&last.as_str()))
-}
-
-fn ending(path: &Path) -> Option<String> {
-    path.extension().map(|e| e.to_string_lossy().to_lowercase())
-}
-
-/// By its name, `x.jsonl` or `x.jsonl.gz`.
-pub(super) fn is_data(path: &Path) -> bool {
-    match ending(path) {
-        Some(last) if COMPRESSED.contains(&last.as_str()) => {
-            let inner = path.file_stem().map(Path::new).and_then(ending);
-            inner.is_some_and(|inner| ENDINGS.contains(&inner.as_str()))
-        }
-        Some(last) => ENDINGS.contains(&last.as_str()),
-        None => false,
     }
 }
 

@@ -1,10 +1,9 @@
 //! Which data set's form a row has.
 
+use super::choices::Choices;
 use super::columns;
-use super::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use super::ranked::Ranked;
+use super::parsed::{Parsed, Wrong};
 use super::rows::Row;
-use super::score::ScoredExample;
 use super::{halos, oasst, shp, ultra_feedback};
 use crate::error::Error;
 use std::fmt;
@@ -75,67 +74,6 @@ impl FromStr for Format {
                 value: format!("\"{text}\""),
             })
     }
-}
-
-/// What a row says, whichever form it has.
-#[derive(Debug)]
-pub enum Parsed {
-    Sft(SftExample),
-    Binary(BinaryExample),
-    Preference(PreferenceExample),
-    Scored(ScoredExample),
-    Ranked(Ranked),
-    /// Not an error of the file, but of no use.
-    Dropped(&'static str),
-    /// Of use, but not asked for.
-    LeftOut(&'static str),
-}
-
-/// Why some rows are of no use.
-pub(super) const EMPTY: &str = "completion is empty";
-const SAME: &str = "chosen and rejected are the same";
-
-impl Parsed {
-    /// A thumb, if there is a completion.
-    pub(super) fn binary(prompt: Prompt, completion: String, desirable: bool, weight: f64) -> Self {
-        if completion.trim().is_empty() {
-            return Self::Dropped(EMPTY);
-        }
-        Self::Binary(BinaryExample::new(prompt, completion, desirable).with_weight(weight))
-    }
-
-    /// A pair, if there are two completions.
-    pub(super) fn pair(prompt: Prompt, chosen: String, rejected: String) -> Self {
-        if chosen.trim().is_empty() || rejected.trim().is_empty() {
-            return Self::Dropped(EMPTY);
-        }
-        if chosen == rejected {
-            return Self::Dropped(SAME);
-        }
-        Self::Preference(PreferenceExample::new(prompt, chosen, rejected))
-    }
-
-    /// What was asked, where one thing was.
-    pub(super) fn prompt_mut(&mut self) -> Option<&mut Prompt> {
-        match self {
-            Self::Sft(example) => Some(&mut example.prompt),
-            Self::Binary(example) => Some(&mut example.prompt),
-            Self::Preference(example) => Some(&mut example.prompt),
-            Self::Scored(example) => Some(&mut example.prompt),
-            Self::Ranked(_) | Self::Dropped(_) | Self::LeftOut(_) => None,
-        }
-    }
-}
-
-/// What is wrong, for the caller to put the path and line before.
-pub(super) type Wrong = String;
-
-/// What a source may leave open.
-#[derive(Clone, Debug)]
-pub(super) struct Choices {
-    pub(super) language: Option<String>,
-    pub(super) score_ratio: f64,
-    pub(super) overall_score: bool,
 }
 
 impl Format {

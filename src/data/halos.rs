@@ -3,7 +3,7 @@
 
 use super::answer::{self, Answer, more_than_text};
 use super::columns::{label_of, prompt_of, unweighted, wanted, weight_of};
-use super::format::{Parsed, Wrong};
+use super::parsed::{Parsed, Wrong};
 use super::rows::Row;
 
 pub(super) fn parse(row: &Row) -> Result<Parsed, Wrong> {

@@ -1,6 +1,6 @@
 //! Which examples are held out.
 
-use super::Prompt;
+use super::example::Prompt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

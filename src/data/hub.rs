@@ -14,7 +14,7 @@ pub(super) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crate::error:
 
 #[cfg(feature = "hub")]
 mod online {
-    use crate::data::files::is_data;
+    use crate::data::names::is_data;
     use crate::error::Error;
     use hf_hub::HFClientSync;
     use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};

@@ -1,17 +1,17 @@
 //! What a reader makes of what a row says, by the kind of example that is wanted.
 
 use super::example::{BinaryExample, Example, PreferenceExample, SftExample};
-use super::format::Parsed;
+use super::parsed::Said;
 use super::ranked::Ranked;
-use super::reader::Reader;
 use super::report::ReadReport;
 use super::rows::wrong;
 use super::score::ScoredExample;
+use super::settings::ReadSettings;
 use crate::error::Error;
 use std::fmt;
 use std::path::Path;
 
-/// An example that a [`Reader`] can read: [`SftExample`], [`BinaryExample`], [`PreferenceExample`],
+/// An example that a [`Reader`](super::Reader) can read: [`SftExample`], [`BinaryExample`], [`PreferenceExample`],
 /// [`ScoredExample`].
 pub trait ReadExample: Kind {}
 
@@ -20,17 +20,17 @@ impl<T: Kind> ReadExample for T {}
 /// How, which is nobody else's business.
 pub trait Kind: Example + Send + 'static {
     /// Hands on what it makes of what a row says, or says why not.
-    fn keep(reader: &Reader, parsed: Parsed, out: &mut Out<'_, Self>) -> Result<(), Error>
+    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error>
     where
         Self: Sized;
 }
 
 impl Kind for BinaryExample {
-    fn keep(_reader: &Reader, parsed: Parsed, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match parsed {
-            Parsed::Binary(example) => out.unit(vec![example]),
-            Parsed::Preference(pair) => out.unit(pair.into_binary().into()),
-            Parsed::Ranked(ranked) => {
+    fn keep(_settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
+        match said {
+            Said::Binary(example) => out.unit(vec![example]),
+            Said::Preference(pair) => out.unit(pair.into_binary().into()),
+            Said::Ranked(ranked) => {
                 let (thumbs, middle) = ranked.thumbs();
                 out.left_out(MIDDLE, middle)?;
                 if ranked.ranked() == 0 {
@@ -38,7 +38,7 @@ impl Kind for BinaryExample {
                 }
                 thumbs.into_iter().try_for_each(|thumb| out.unit(vec![thumb]))
             }
-            Parsed::Scored(_) => out.wrong(
+            Said::Scored(_) => out.wrong(
                 "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
             ),
             _ => out.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
@@ -47,17 +47,17 @@ impl Kind for BinaryExample {
 }
 
 impl Kind for PreferenceExample {
-    fn keep(reader: &Reader, parsed: Parsed, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match parsed {
-            Parsed::Preference(example) => out.unit(vec![example]),
-            Parsed::Ranked(ranked) => {
-                let pairs = ranked.pairs(reader.pairs);
+    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
+        match said {
+            Said::Preference(example) => out.unit(vec![example]),
+            Said::Ranked(ranked) => {
+                let pairs = ranked.pairs(settings.pairs);
                 if pairs.is_empty() {
                     return out.without_order(&ranked, NO_PAIR);
                 }
                 pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
             }
-            Parsed::Binary(_) => out.wrong(
+            Said::Binary(_) => out.wrong(
                 "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
             ),
             _ => out.wrong(
@@ -68,47 +68,45 @@ impl Kind for PreferenceExample {
 }
 
 impl Kind for ScoredExample {
-    fn keep(_reader: &Reader, parsed: Parsed, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match parsed {
-            Parsed::Scored(example) => out.unit(vec![example]),
-            Parsed::Ranked(ranked) => {
+    fn keep(_settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
+        match said {
+            Said::Scored(example) => out.unit(vec![example]),
+            Said::Ranked(ranked) => {
                 let scored = ranked.scored();
                 if scored.is_empty() {
                     return out.without_order(&ranked, UNRANKED);
                 }
                 scored.into_iter().try_for_each(|one| out.unit(vec![one]))
             }
-            Parsed::Binary(_) => {
+            Said::Binary(_) => {
                 out.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
             }
-            Parsed::Preference(_) => out.wrong("is a pair, so it needs no threshold"),
+            Said::Preference(_) => out.wrong("is a pair, so it needs no threshold"),
             _ => out.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
         }
     }
 }
 
 impl Kind for SftExample {
-    fn keep(reader: &Reader, parsed: Parsed, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match parsed {
-            Parsed::Sft(example) if reader.every_turn => out.unit(example.into_turns()),
-            Parsed::Sft(example) => out.unit(vec![example]),
-            Parsed::Preference(pair) => out.unit(vec![pair.into_sft()]),
-            Parsed::Scored(scored) => {
+    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
+        match said {
+            Said::Sft(example) if settings.every_turn => out.unit(example.into_turns()),
+            Said::Sft(example) => out.unit(vec![example]),
+            Said::Preference(pair) => out.unit(vec![pair.into_sft()]),
+            Said::Scored(scored) => {
                 out.unit(vec![SftExample::new(scored.prompt, scored.completion)])
             }
-            Parsed::Ranked(ranked) => match ranked.best() {
+            Said::Ranked(ranked) => match ranked.best() {
                 Some(example) => out.unit(vec![example]),
                 None => out.dropped(UNRANKED),
             },
-            Parsed::Binary(example) if example.desirable && example.weight != 1.0 => {
+            Said::Binary(example) if example.desirable && example.weight != 1.0 => {
                 out.wrong("has a \"weight\", which demonstrations have not")
             }
-            Parsed::Binary(example) => match example.into_sft() {
+            Said::Binary(example) => match example.into_sft() {
                 Some(example) => out.unit(vec![example]),
                 None => out.left_out("undesirable", 1),
             },
-            Parsed::Dropped(reason) => out.dropped(reason),
-            Parsed::LeftOut(reason) => out.left_out(reason, 1),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Messages as data sets write them.
 
-use super::format::Wrong;
+use super::parsed::Wrong;
 use super::rows::shown;
 use crate::model::Message;
 pub(super) use crate::model::TOOLS;

@@ -1,7 +1,7 @@
 //! OpenAssistant: trees of messages, answers ranked by people (rank 0 is the best).
 
 use super::example::Prompt;
-use super::format::{EMPTY, Parsed, Wrong};
+use super::parsed::{EMPTY, Parsed, Said, Wrong};
 use super::ranked::Ranked;
 use super::rows::{Row, shown};
 use crate::model::Message;
@@ -87,7 +87,8 @@ impl Tree<'_> {
             }
         }
         let prompt = Prompt::Messages(path.to_vec());
-        self.found.push(Parsed::Ranked(Ranked { prompt, answers }));
+        self.found
+            .push(Parsed::Said(Said::Ranked(Ranked { prompt, answers })));
         Ok(())
     }
 

@@ -3,12 +3,14 @@
 use super::census::Census;
 use super::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
 use super::files::files;
-use super::format::{Choices, Format, Parsed};
+use super::format::Format;
 use super::kind::{Kind, Out};
+use super::parsed::Parsed;
 use super::ranked::RankedPairs;
 use super::report::ReadReport;
 use super::rows::{for_each_row, wrong};
 use super::score::ScoredExample;
+use super::settings::ReadSettings;
 use crate::error::Error;
 use rand::SeedableRng;
 use rand::seq::index;
@@ -52,93 +54,67 @@ pub struct Loaded<T> {
 /// assert_eq!(loaded.report.to_string(), "read 2 rows (shp), 1 examples; left out 1: scores are too close");
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
-    format: Option<Format>,
-    strict: bool,
-    pub(super) pairs: RankedPairs,
-    choices: Choices,
-    pub(super) per_prompt: Option<usize>,
-    pub(super) duplicates: bool,
-    pub(super) every_turn: bool,
-    seed: u64,
-}
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self::new()
-    }
+    pub(super) settings: ReadSettings,
 }
 
 impl Reader {
     /// Reads everything that is of use.
     pub fn new() -> Self {
-        Self {
-            format: None,
-            strict: false,
-            pairs: RankedPairs::default(),
-            choices: Choices {
-                language: None,
-                score_ratio: 1.0,
-                overall_score: false,
-            },
-            per_prompt: None,
-            duplicates: true,
-            every_turn: false,
-            seed: 42,
-        }
+        Self::default()
     }
 
     /// Rows must be of this format; without, their columns tell.
     pub fn with_format(mut self, format: Format) -> Self {
-        self.format = Some(format);
+        self.settings.format = Some(format);
         self
     }
 
     /// A row that would be dropped is an error with its line instead. What you ask to leave out is
     /// not.
     pub fn with_strict(mut self) -> Self {
-        self.strict = true;
+        self.settings.strict = true;
         self
     }
 
     /// Which pairs are made of ranked answers.
     pub fn with_pairs(mut self, pairs: RankedPairs) -> Self {
-        self.pairs = pairs;
+        self.settings.pairs = pairs;
         self
     }
 
     /// OpenAssistant: messages in this language only, such as `en`.
     pub fn with_language(mut self, language: impl Into<String>) -> Self {
-        self.choices.language = Some(language.into());
+        self.settings.choices.language = Some(language.into());
         self
     }
 
     /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors,
     /// and the KTO paper, take 2.
     pub fn with_score_ratio(mut self, least: f64) -> Self {
-        self.choices.score_ratio = least;
+        self.settings.choices.score_ratio = least;
         self
     }
 
     /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to
     /// be wrong in thousands of rows.
     pub fn with_overall_score(mut self) -> Self {
-        self.choices.overall_score = true;
+        self.settings.choices.overall_score = true;
         self
     }
 
     /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs.
     /// The KTO paper takes 5 of SHP.
     pub fn with_per_prompt(mut self, most: usize) -> Self {
-        self.per_prompt = Some(most);
+        self.settings.per_prompt = Some(most);
         self
     }
 
     /// Leaves out what was there before: the same prompt, completion and thumb. Without, duplicates
     /// are counted and kept.
     pub fn without_duplicates(mut self) -> Self {
-        self.duplicates = false;
+        self.settings.duplicates = false;
         self
     }
 
@@ -146,13 +122,13 @@ impl Reader {
     /// Each is read as it would be written: what a template leaves out of past turns, such as
     /// reasoning, is left out of its context.
     pub fn with_every_turn(mut self) -> Self {
-        self.every_turn = true;
+        self.settings.every_turn = true;
         self
     }
 
     /// Of what is drawn at random.
     pub fn with_seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = seed;
         self
     }
 
@@ -201,7 +177,7 @@ impl Reader {
         })?;
         let census = Census::of(units.iter().flatten());
         census.write(&mut report);
-        if !self.duplicates {
+        if !self.settings.duplicates {
             let mut place = 0..;
             let mut first = |_: &T| place.next().is_none_or(|i| !census.again.contains(&i));
             units.iter_mut().for_each(|unit| unit.retain(&mut first));
@@ -222,75 +198,34 @@ impl Reader {
         report: &mut ReadReport,
         take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let ratio = self.choices.score_ratio;
-        Error::check(
-            ratio >= 1.0 && ratio.is_finite(),
-            "score_ratio",
-            "must be at least 1 and finite",
-            ratio,
-        )?;
+        self.settings.validate()?;
         for file in files(path)? {
             report.files += 1;
             for_each_row(&file, |line, row| {
                 report.rows += 1;
-                let parsed = Format::parse(self.format, &row, &self.choices);
+                let parsed = Format::parse(self.settings.format, &row, &self.settings.choices);
                 let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
                 *report.formats.entry(format).or_default() += 1;
                 report.look_for_unread(format, &row);
                 let mut out = Out {
                     place: (&file, line),
-                    strict: self.strict,
+                    strict: self.settings.strict,
                     report,
                     take,
                 };
                 parsed.into_iter().try_for_each(|parsed| match parsed {
                     Parsed::Dropped(reason) => out.dropped(reason),
                     Parsed::LeftOut(reason) => out.left_out(reason, 1),
-                    parsed => T::keep(self, parsed, &mut out),
+                    Parsed::Said(said) => T::keep(&self.settings, said, &mut out),
                 })
             })?;
         }
-        self.heard(report)
-    }
-
-    /// Refuses settings for a format that no row had: they would have been ignored.
-    fn heard(&self, report: &ReadReport) -> Result<(), Error> {
-        let settings = [
-            (
-                "language",
-                self.choices.language.is_some(),
-                Format::Oasst,
-                "is for oasst",
-            ),
-            (
-                "score_ratio",
-                self.choices.score_ratio > 1.0,
-                Format::Shp,
-                "is for shp",
-            ),
-            (
-                "overall_score",
-                self.choices.overall_score,
-                Format::UltraFeedback,
-                "is for ultra-feedback",
-            ),
-        ];
-        for (field, given, format, reason) in settings {
-            let ignored = given && report.rows > 0 && !report.formats.contains_key(&format);
-            let got: Vec<String> = report.formats.keys().map(Format::to_string).collect();
-            Error::check(
-                !ignored,
-                field,
-                reason,
-                format!("rows of {}", got.join(", ")),
-            )?;
-        }
-        Ok(())
+        self.settings.check_used(report)
     }
 
     /// Leaves out what is too much of one prompt.
     fn cap<T: Example>(&self, units: &mut Vec<Vec<T>>, report: &mut ReadReport) {
-        let Some(most) = self.per_prompt else {
+        let Some(most) = self.settings.per_prompt else {
             return;
         };
         let mut of_prompt: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -302,7 +237,7 @@ impl Reader {
             let group = *first.entry(example.prompt()).or_insert(i);
             of_prompt.entry(group).or_default().push(i);
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
         let mut kept = HashSet::new();
         for group in of_prompt.into_values() {
             let n = group.len();

@@ -1,8 +1,8 @@
 //! Stanford Human Preferences: two answers to a post and how many votes each has.
 
-use super::columns::{NO_PROMPT, text};
+use super::columns::text;
 use super::example::Prompt;
-use super::format::{Parsed, Wrong};
+use super::parsed::{NO_PROMPT, Parsed, Wrong};
 use super::rows::{Row, shown};
 use crate::model::Message;
 use serde_json::Value;

@@ -57,9 +57,14 @@ impl Reader {
         path: impl AsRef<Path>,
     ) -> Result<ExampleStream<T>, Error> {
         let needs = "needs all rows in memory, and these come one after another";
-        let most = self.per_prompt.unwrap_or_default();
-        Error::check(self.per_prompt.is_none(), "per_prompt", needs, most)?;
-        Error::check(self.duplicates, "without_duplicates", needs, true)?;
+        let most = self.settings.per_prompt.unwrap_or_default();
+        Error::check(
+            self.settings.per_prompt.is_none(),
+            "per_prompt",
+            needs,
+            most,
+        )?;
+        Error::check(self.settings.duplicates, "without_duplicates", needs, true)?;
         let (sender, examples) = sync_channel(AHEAD);
         let (settings, path) = (self.clone(), path.as_ref().to_path_buf());
         let reader = thread::spawn(move || {

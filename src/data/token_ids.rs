@@ -22,7 +22,7 @@ enum Repr {
     /// 32 bits of length keep the whole at three words, as much as a `Vec` has.
     #[cfg(feature = "cache")]
     Mapped {
-        file: Arc<super::cache::TokenFile>,
+        file: Arc<super::token_file::TokenFile>,
         start: usize,
         length: u32,
     },
@@ -32,7 +32,11 @@ enum Repr {
 impl TokenIds {
     /// `length` ids of a file, from the id `start` on. The caller has checked that the file has
     /// them.
-    pub(super) fn mapped(file: Arc<super::cache::TokenFile>, start: usize, length: u32) -> Self {
+    pub(super) fn mapped(
+        file: Arc<super::token_file::TokenFile>,
+        start: usize,
+        length: u32,
+    ) -> Self {
         Self(Repr::Mapped {
             file,
             start,

@@ -3,9 +3,9 @@
 //!
 //! The binarised form has `chosen` and `rejected` and is read by its columns.
 
-use super::columns::{self, NO_PROMPT};
+use super::columns;
 use super::example::Prompt;
-use super::format::{EMPTY, Parsed, Wrong};
+use super::parsed::{EMPTY, NO_PROMPT, Parsed, Said, Wrong};
 use super::ranked::Ranked;
 use super::rows::{Row, shown};
 use crate::model::Message;
@@ -52,7 +52,7 @@ pub(super) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
     }
     if !answers.is_empty() {
         let prompt = Prompt::Messages(vec![Message::new("user", instruction)]);
-        parsed.push(Parsed::Ranked(Ranked { prompt, answers }));
+        parsed.push(Parsed::Said(Said::Ranked(Ranked { prompt, answers })));
     }
     Ok(parsed)
 }

@@ -70,11 +70,11 @@ pub use self::{
     human_eval::{HumanEval, Samples, pass_at_k},
     local::LocalModel,
     mmlu::{Mmlu, MmluGenerative, MmluPrompt},
-    process::Ended,
+    process::{Ended, Outcome},
     records::{Record, read_records},
     report::{Report, Scores},
     runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
-    sandbox::{Limits, Outcome, Sandbox},
+    sandbox::{Limits, Sandbox},
     task::{Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts},
 };
 

@@ -1,6 +1,5 @@
 //! A program with a clock and an end to its output.
 
-use super::sandbox::Outcome;
 use crate::error::Error;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -16,6 +15,17 @@ pub enum Ended {
     Exited(i32),
     /// It was killed, because its time was over.
     TimedOut,
+}
+
+/// What became of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// The end of what it wrote to standard output.
+    pub stdout: String,
+    /// The end of what it wrote to standard error.
+    pub stderr: String,
 }
 
 /// Runs `command` in a process group of its own without input; after `wall` the group is killed.

@@ -15,6 +15,8 @@
 //! | output | its end is kept, the rest thrown away |
 //! | time | a clock outside, which kills the process group |
 
+pub use super::process::Outcome;
+
 use super::process::{Ended, run_limited};
 use crate::error::Error;
 use std::path::{Path, PathBuf};
@@ -55,17 +57,6 @@ pub struct Sandbox {
     python: Python,
     tools: Option<Tools>,
     limits: Limits,
-}
-
-/// What became of a program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// How it ended.
-    pub ended: Ended,
-    /// The end of what it wrote to standard output.
-    pub stdout: String,
-    /// The end of what it wrote to standard error.
-    pub stderr: String,
 }
 
 #[derive(Clone, Debug)]

@@ -1,7 +1,8 @@
 //! What a cache was made of.
 
+use crate::data::encode::Encoder;
 use crate::data::files::files;
-use crate::data::{Encoder, Reader};
+use crate::data::reader::Reader;
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt::Display;

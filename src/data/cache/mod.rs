@@ -11,7 +11,6 @@
 //! ```
 
 mod key;
-mod map;
 mod meta;
 mod progress;
 mod read;
@@ -19,10 +18,11 @@ mod row;
 mod write;
 
 pub use key::CacheKey;
-pub(super) use map::TokenFile;
 pub use row::CacheRow;
 
-use super::{Encode, EncodeReport, Encoder};
+use super::encode::Encoder;
+use super::encode_kind::Encode;
+use super::report::EncodeReport;
 use crate::error::Error;
 use key::Parts;
 use progress::Display;

@@ -1,10 +1,11 @@
 //! Opens a cache, if all of it is as it was written.
 
 use super::key::{Parts, hex};
-use super::map::TokenFile;
 use super::meta::{Content, INDEX, Meta, TOKENS};
 use super::row::{Reader, Row};
-use crate::data::{EncodeReport, TokenIds};
+use crate::data::report::EncodeReport;
+use crate::data::token_file::TokenFile;
+use crate::data::token_ids::TokenIds;
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,7 +1,8 @@
 //! A tokenized example as a row of the index: where each of its texts ends in the file of ids, then
 //! its numbers.
 
-use crate::data::{TokenIds, TokenizedBinary, TokenizedPreference, TokenizedSft};
+use crate::data::token_ids::TokenIds;
+use crate::data::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 
 /// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`],
 /// [`TokenizedBinary`], [`TokenizedPreference`].

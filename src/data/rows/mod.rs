@@ -2,18 +2,20 @@
 
 mod json;
 mod open;
+mod row;
 #[cfg(feature = "parquet")]
 mod table;
+
+pub(super) use row::{Row, shown, wrong};
 
 use crate::error::Error;
 use json::{Elements, Strict};
 use open::open;
+use row::by_row;
 use serde::Deserializer;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
-
-pub(super) type Row = Map<String, Value>;
 
 /// Bytes of a line of JSON Lines. A row longer than that is no feedback, and a file without line
 /// ends would fill the memory.
@@ -165,53 +167,5 @@ fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
             line,
             format!("a row must be an object, got {}", shown(&other)),
         )),
-    }
-}
-
-/// Of arrays and tables the place is a row's, not a line's.
-fn by_row(error: Error) -> Error {
-    match error {
-        Error::Record {
-            path,
-            line: row,
-            message,
-        } => Error::Row { path, row, message },
-        other => other,
-    }
-}
-
-/// An error with its line.
-pub(super) fn wrong(path: &Path, line: usize, message: impl AsRef<str>) -> Error {
-    Error::Record {
-        path: path.into(),
-        line,
-        message: short(message.as_ref()),
-    }
-}
-
-/// Characters of a message: what it quotes may be as long as the row.
-const SAID: usize = 400;
-
-/// A message on one line, cut short, whatever it quotes.
-fn short(message: &str) -> String {
-    let escaped = |c: char| {
-        let control = c.is_control();
-        let escaped = control.then(|| c.escape_default().to_string());
-        escaped.unwrap_or_else(|| c.to_string())
-    };
-    let mut characters = message.chars();
-    let mut short: String = characters.by_ref().take(SAID).map(escaped).collect();
-    if characters.next().is_some() {
-        short.push('…');
-    }
-    short
-}
-
-/// A value for an error message: its JSON, cut short.
-pub(super) fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }

@@ -1,6 +1,6 @@
 //! Parquet files, a row at a time.
 
-use super::{Row, by_row, short, wrong};
+use super::row::{Row, by_row, short, wrong};
 use crate::error::Error;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, reader::RowIter};

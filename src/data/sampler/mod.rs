@@ -1,6 +1,7 @@
 //! Which examples an epoch has, and in which order.
 
 mod config;
+mod group;
 mod report;
 mod row;
 mod select;

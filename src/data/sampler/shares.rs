@@ -1,7 +1,7 @@
 //! How many rows of each source and class an epoch has.
 
 use super::config::{Mixing, SamplerConfig};
-use super::select::Group;
+use super::group::Group;
 use crate::error::Error;
 
 /// An epoch has at most so many times the rows that there are: a weight that asks for more is a

@@ -1,6 +1,6 @@
 //! Requests that are repeated, spaced out, and never show the key.
 
-use super::EndpointConfig;
+use super::config::EndpointConfig;
 use crate::error::Error;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

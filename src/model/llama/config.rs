@@ -1,8 +1,6 @@
 //! `config.json` of a Hugging Face folder.
 
-use super::Llama;
 use crate::error::Error;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -283,15 +281,5 @@ impl LlamaConfig {
         let ok = theta > 0.0 && theta.is_finite();
         Error::check(ok, "rope_theta", "must be positive and finite", theta)?;
         self.llama3_scaling().map(|_| ())
-    }
-
-    /// A model with random weights, the same for the same seed on every backend.
-    ///
-    /// # Panics
-    ///
-    /// With the text of [`validate`](Self::validate).
-    pub fn init(&self, seed: u64, device: &Device) -> Llama {
-        self.validate().unwrap_or_else(|error| panic!("{error}"));
-        Llama::random(self, seed, device)
     }
 }

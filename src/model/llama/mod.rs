@@ -56,6 +56,18 @@ struct Decoder {
     norm: RmsNorm,
 }
 
+impl LlamaConfig {
+    /// A model with random weights, the same for the same seed on every backend.
+    ///
+    /// # Panics
+    ///
+    /// With the text of [`validate`](Self::validate).
+    pub fn init(&self, seed: u64, device: &Device) -> Llama {
+        self.validate().unwrap_or_else(|error| panic!("{error}"));
+        Llama::random(self, seed, device)
+    }
+}
+
 impl Llama {
     fn build(config: &LlamaConfig, maker: &mut impl Maker) -> Self {
         let (vocab, width) = (config.vocab_size, config.hidden_size);

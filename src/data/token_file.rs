@@ -7,7 +7,7 @@ use std::io;
 
 /// A memory-mapped file of token ids: the system reads what is looked at and forgets what it has no
 /// room for.
-pub(in crate::data) struct TokenFile {
+pub(super) struct TokenFile {
     /// Page-aligned, and checked to be whole ids long.
     map: Mmap,
 }
@@ -32,7 +32,7 @@ impl TokenFile {
     }
 
     /// All of them, without a copy.
-    pub(in crate::data) fn ids(&self) -> &[u32] {
+    pub(super) fn ids(&self) -> &[u32] {
         bytemuck::cast_slice(&self.map)
     }
 }

@@ -1,0 +1,56 @@
+//! A row, and what is wrong with it.
+
+use crate::error::Error;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// What one line, element or table row holds: columns by name.
+pub(in crate::data) type Row = Map<String, Value>;
+
+/// Of arrays and tables the place is a row's, not a line's.
+pub(super) fn by_row(error: Error) -> Error {
+    match error {
+        Error::Record {
+            path,
+            line: row,
+            message,
+        } => Error::Row { path, row, message },
+        other => other,
+    }
+}
+
+/// An error with its line.
+pub(in crate::data) fn wrong(path: &Path, line: usize, message: impl AsRef<str>) -> Error {
+    Error::Record {
+        path: path.into(),
+        line,
+        message: short(message.as_ref()),
+    }
+}
+
+/// Characters of a message: what it quotes may be as long as the row.
+const SAID: usize = 400;
+
+/// A message on one line, cut short, whatever it quotes.
+pub(super) fn short(message: &str) -> String {
+    let escaped = |c: char| {
+        let control = c.is_control();
+        let escaped = control.then(|| c.escape_default().to_string());
+        escaped.unwrap_or_else(|| c.to_string())
+    };
+    let mut characters = message.chars();
+    let mut short: String = characters.by_ref().take(SAID).map(escaped).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// A value for an error message: its JSON, cut short.
+pub(in crate::data) fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
