@@ -1,6 +1,6 @@
 //! Which examples are held out.
 
-use super::example::Prompt;
+use crate::data::example::Prompt;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;

@@ -26,67 +26,35 @@
 //! [`Sampler`]. Between them, with feature `cache`, `TokenCache` keeps token ids in memory-mapped
 //! files, so that a data set is tokenized once and may be larger than memory.
 
-mod answer;
 mod batch;
-mod batcher;
 #[cfg(feature = "cache")]
 mod cache;
-mod census;
-mod choices;
-mod columns;
-mod continuation;
 mod encode;
-mod encode_kind;
 mod example;
-mod files;
-mod format;
-mod guard;
-mod halos;
 mod hold_out;
-mod hub;
-mod kind;
-mod marked;
-mod messages;
-mod mismatch;
-mod names;
-mod oasst;
-mod parsed;
-mod ranked;
+mod labels;
 mod read;
-mod reader;
-mod report;
-mod rows;
 mod sampler;
-mod score;
-mod settings;
-mod shp;
-mod stream;
-mod tasks;
-#[cfg(feature = "cache")]
-mod token_file;
-mod token_ids;
-mod tokenized;
-mod transcript;
-mod ultra_feedback;
+mod tokens;
 
-pub use batch::{BinaryBatch, PreferenceBatch};
-pub use batcher::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
+pub use batch::batches::{BinaryBatch, PreferenceBatch};
+pub use batch::binary::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
 #[cfg(feature = "cache")]
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
-pub use encode::{Encoded, Encoder};
-pub use encode_kind::Encode;
+pub use encode::encoder::{Encoded, Encoder};
+pub use encode::kind::Encode;
 pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-pub use format::Format;
 pub use hold_out::hold_out;
-pub use kind::ReadExample;
-pub use ranked::RankedPairs;
+pub use labels::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
+pub use read::formats::Format;
+pub use read::keep::ReadExample;
+pub use read::reader::{Loaded, Reader};
+pub use read::report::{EncodeReport, ReadReport};
+pub use read::row::ranked::RankedPairs;
+pub use read::stream::ExampleStream;
 pub use read::{read_binary, read_preferences, read_scored, read_sft};
-pub use reader::{Loaded, Reader};
-pub use report::{EncodeReport, ReadReport};
 pub use sampler::{
     Mixing, RowInfo, SampleCounts, Sampler, SamplerConfig, SamplerReport, SourceConfig, epoch_order,
 };
-pub use score::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
-pub use stream::ExampleStream;
-pub use token_ids::TokenIds;
-pub use tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+pub use tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+pub use tokens::ids::TokenIds;

@@ -1,6 +1,6 @@
 //! Is a difference more than chance?
 
-use super::score::Score;
+use crate::eval::score::Score;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};

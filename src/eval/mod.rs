@@ -8,74 +8,44 @@
 //! | benchmarks (feature `eval`) | `Task`, `Subject`, `run_task`; `Mmlu`, `Gsm8k`, `Bbh`, `HumanEval`; `Sandbox` | what a model can do |
 //! | endpoints (feature `endpoint`) | `Endpoint`, `EndpointJudge` | the same of a model behind HTTP, or its verdicts |
 
-mod calibration;
 mod compare;
-mod judge;
-mod length_control;
+mod judging;
 mod lines;
-mod preference;
-mod protocol;
-mod reward;
+mod rewards;
 mod score;
-mod win_rate;
 
-#[cfg(feature = "eval")]
-mod bbh;
 #[cfg(feature = "endpoint")]
 mod endpoint;
 #[cfg(feature = "eval")]
-pub mod extract;
-#[cfg(feature = "eval")]
-mod few_shot;
-#[cfg(feature = "eval")]
-mod gsm8k;
-#[cfg(feature = "eval")]
-mod human_eval;
-#[cfg(feature = "eval")]
-mod local;
-#[cfg(feature = "eval")]
-mod mmlu;
-#[cfg(feature = "eval")]
-mod multiple_choice;
-#[cfg(feature = "eval")]
-mod process;
-#[cfg(feature = "eval")]
-mod records;
-#[cfg(feature = "eval")]
-mod report;
-#[cfg(feature = "eval")]
-mod runner;
-#[cfg(feature = "eval")]
 pub mod sandbox;
 #[cfg(feature = "eval")]
-mod source;
-#[cfg(feature = "eval")]
-mod task;
+mod tasks;
 
-pub use calibration::{Bin, Calibration};
 pub use compare::{Comparison, PairedTest, bootstrap_interval, sign_test};
-pub use judge::{ImplicitReward, Judge, Reward, RewardJudge, RuleJudge, Verdict};
-pub use length_control::LengthControlled;
-pub use preference::{Drift, DriftSample, PreferenceMetrics, implicit_rewards};
-pub use protocol::{Duel, Match, MatchReport, Protocol, Round, whole_sentences};
-pub use reward::auc;
+pub use judging::judge::{ImplicitReward, Judge, Reward, RewardJudge, RuleJudge, Verdict};
+pub use judging::length_control::LengthControlled;
+pub use judging::protocol::{Duel, Match, MatchReport, Protocol, Round, whole_sentences};
+pub use judging::win_rate::WinRate;
+pub use rewards::auc::auc;
+pub use rewards::calibration::{Bin, Calibration};
+pub use rewards::preference::{Drift, DriftSample, PreferenceMetrics, implicit_rewards};
 pub use score::Score;
-pub use win_rate::WinRate;
 
 #[cfg(feature = "eval")]
 pub use self::{
-    bbh::Bbh,
-    few_shot::Shots,
-    gsm8k::Gsm8k,
-    human_eval::{HumanEval, Samples, pass_at_k},
-    local::LocalModel,
-    mmlu::{Mmlu, MmluGenerative, MmluPrompt},
-    process::{Ended, Outcome},
-    records::{Record, read_records},
-    report::{Report, Scores},
-    runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
+    sandbox::process::{Ended, Outcome},
     sandbox::{Limits, Sandbox},
-    task::{Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts},
+    tasks::bbh::Bbh,
+    tasks::extract,
+    tasks::few_shot::Shots,
+    tasks::gsm8k::Gsm8k,
+    tasks::human_eval::{HumanEval, Samples, pass_at_k},
+    tasks::local::LocalModel,
+    tasks::mmlu::{Mmlu, MmluGenerative, MmluPrompt},
+    tasks::records::{Record, read_records},
+    tasks::report::{Report, Scores},
+    tasks::runner::{EvalProgress, Evaluation, RunnerConfig, run_task},
+    tasks::task::{Choice, Completion, Grade, Item, LogProbs, Request, Subject, Task, Texts},
 };
 
 #[cfg(feature = "endpoint")]

@@ -16,29 +16,15 @@ pub use metrics::{LossOutput, Metrics};
 pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 
 #[cfg(feature = "train")]
-mod checkpoint;
-#[cfg(feature = "train")]
-mod config;
-#[cfg(feature = "train")]
-mod journal;
-#[cfg(feature = "train")]
-mod optimizer;
-#[cfg(feature = "train")]
-mod plan;
-#[cfg(feature = "train")]
-mod progress;
-#[cfg(feature = "train")]
-mod step;
-#[cfg(feature = "train")]
-mod trainer;
+mod run;
 
 #[cfg(feature = "train")]
-pub use config::{Schedule, TrainerConfig};
+pub use run::config::{Schedule, TrainerConfig};
 #[cfg(feature = "train")]
-pub use optimizer::{DecayGroup, Optimizer, OptimizerConfig};
+pub use run::optimizer::{DecayGroup, Optimizer, OptimizerConfig};
 #[cfg(feature = "train")]
-pub use progress::Progress;
+pub use run::progress::Progress;
 #[cfg(feature = "train")]
-pub use step::{StepReport, train_step};
+pub use run::step::{StepReport, train_step};
 #[cfg(feature = "train")]
-pub use trainer::{Run, Trainer};
+pub use run::trainer::{Run, Trainer};

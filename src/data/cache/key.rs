@@ -1,8 +1,8 @@
 //! What a cache was made of.
 
-use crate::data::encode::Encoder;
-use crate::data::files::files;
-use crate::data::reader::Reader;
+use crate::data::encode::encoder::Encoder;
+use crate::data::read::reader::Reader;
+use crate::data::read::source::files::files;
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::fmt::Display;

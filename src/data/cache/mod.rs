@@ -20,9 +20,9 @@ mod write;
 pub use key::CacheKey;
 pub use row::CacheRow;
 
-use super::encode::Encoder;
-use super::encode_kind::Encode;
-use super::report::EncodeReport;
+use super::encode::encoder::Encoder;
+use super::encode::kind::Encode;
+use super::read::report::EncodeReport;
 use crate::error::Error;
 use key::Parts;
 use progress::Display;

@@ -3,9 +3,9 @@
 use super::key::{Parts, hex};
 use super::meta::{Content, INDEX, Meta, TOKENS};
 use super::row::{Reader, Row};
-use crate::data::report::EncodeReport;
-use crate::data::token_file::TokenFile;
-use crate::data::token_ids::TokenIds;
+use crate::data::read::report::EncodeReport;
+use crate::data::tokens::file::TokenFile;
+use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,8 +1,8 @@
 //! A tokenized example as a row of the index: where each of its texts ends in the file of ids, then
 //! its numbers.
 
-use crate::data::token_ids::TokenIds;
-use crate::data::tokenized::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+use crate::data::tokens::ids::TokenIds;
 
 /// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`],
 /// [`TokenizedBinary`], [`TokenizedPreference`].

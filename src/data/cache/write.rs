@@ -3,8 +3,8 @@
 use super::key::{Parts, hex};
 use super::meta::{Content, INDEX, META, Meta, TOKENS};
 use super::row::{Row, Writer};
-use crate::data::report::EncodeReport;
-use crate::data::token_ids::TokenIds;
+use crate::data::read::report::EncodeReport;
+use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

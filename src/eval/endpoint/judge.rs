@@ -3,8 +3,8 @@
 use super::Endpoint;
 use crate::data::Prompt;
 use crate::error::Error;
-use crate::eval::extract::response_label;
-use crate::eval::judge::{Judge, Verdict};
+use crate::eval::judging::judge::{Judge, Verdict};
+use crate::eval::tasks::extract::response_label;
 use crate::model::Message;
 use std::path::Path;
 

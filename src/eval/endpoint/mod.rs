@@ -7,8 +7,8 @@ mod judge;
 pub use config::{EndpointConfig, Route};
 pub use judge::{EndpointJudge, JudgeForm};
 
-use super::local::until;
-use super::task::{Completion, Subject, Texts};
+use super::tasks::local::until;
+use super::tasks::task::{Completion, Subject, Texts};
 use crate::error::Error;
 use crate::model::Message;
 use http::{Client, words};

@@ -1,0 +1,5 @@
+//! From token ids to batches.
+
+pub(super) mod batches;
+pub(super) mod binary;
+mod mismatch;

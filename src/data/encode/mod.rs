@@ -1,0 +1,8 @@
+//! From texts and messages to token ids.
+
+mod continuation;
+pub(super) mod encoder;
+mod guard;
+pub(super) mod kind;
+mod marked;
+mod tasks;

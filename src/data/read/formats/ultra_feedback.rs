@@ -1,0 +1,88 @@
+//! UltraFeedback as it was rated: four models' answers, each with ratings from 1 to 5 in several
+//! aspects.
+//!
+//! The binarised form has `chosen` and `rejected` and is read by its columns.
+
+use crate::data::example::Prompt;
+use crate::data::read::formats::columns;
+use crate::data::read::row::parsed::{EMPTY, NO_PROMPT, Parsed, Said, Wrong};
+use crate::data::read::row::ranked::Ranked;
+use crate::data::read::rows::{Row, shown};
+use crate::model::Message;
+use serde_json::Value;
+
+/// The answers with the mean of their ratings; or with `overall_score`, a critic's mark from 1 to
+/// 10, of which thousands are known to say 10 where the critique says 1.
+pub(in crate::data) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
+    let instruction = columns::text(row, "instruction")?;
+    if instruction.trim().is_empty() {
+        return Ok(vec![Parsed::Dropped(NO_PROMPT)]);
+    }
+    let Some(Value::Array(completions)) = row.get("completions") else {
+        let got = row.get("completions").unwrap_or(&Value::Null);
+        return Err(format!(
+            "\"completions\" must be a list, got {}",
+            shown(got)
+        ));
+    };
+    if completions.is_empty() {
+        return Ok(vec![Parsed::Dropped("no completions")]);
+    }
+    let (mut answers, mut parsed) = (Vec::new(), Vec::new());
+    for completion in completions {
+        let Some(response) = completion["response"].as_str() else {
+            return Err(format!(
+                "a completion must have a text as \"response\", got {}",
+                shown(completion)
+            ));
+        };
+        if response.trim().is_empty() {
+            parsed.push(Parsed::Dropped(EMPTY));
+            continue;
+        }
+        let score = if overall {
+            number(completion, "overall_score")?
+        } else {
+            mean_rating(&completion["annotations"])?
+        };
+        match score {
+            None => parsed.push(Parsed::Dropped("answer has no rating")),
+            score => answers.push((response.to_string(), score)),
+        }
+    }
+    if !answers.is_empty() {
+        let prompt = Prompt::Messages(vec![Message::new("user", instruction)]);
+        parsed.push(Parsed::Said(Said::Ranked(Ranked { prompt, answers })));
+    }
+    Ok(parsed)
+}
+
+/// Over the aspects that were rated; `None` if none was.
+fn mean_rating(annotations: &Value) -> Result<Option<f64>, Wrong> {
+    let aspects = annotations.as_object().into_iter().flat_map(|a| a.values());
+    let mut ratings = Vec::new();
+    for aspect in aspects {
+        // One aspect, or a list of one.
+        let one = aspect.as_array().and_then(|list| list.first());
+        ratings.extend(number(one.unwrap_or(aspect), "Rating")?);
+    }
+    let n = ratings.len();
+    Ok((n > 0).then(|| ratings.into_iter().sum::<f64>() / n as f64))
+}
+
+/// A number, or a text that is one. Not applicable is written `N/A`.
+fn number(rated: &Value, key: &str) -> Result<Option<f64>, Wrong> {
+    let number = match &rated[key] {
+        Value::Null => return Ok(None),
+        Value::String(text) if text.trim() == "N/A" => return Ok(None),
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_f64(),
+    };
+    match number.filter(|number| number.is_finite()) {
+        Some(number) => Ok(Some(number)),
+        None => Err(format!(
+            "\"{key}\" must be a number or \"N/A\", got {}",
+            shown(&rated[key])
+        )),
+    }
+}

@@ -1,0 +1,254 @@
+//! Files of feedback.
+
+use crate::data::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
+use crate::data::labels::ScoredExample;
+use crate::data::read::census::Census;
+use crate::data::read::formats::Format;
+use crate::data::read::keep::{Kind, Out};
+use crate::data::read::report::ReadReport;
+use crate::data::read::row::parsed::Parsed;
+use crate::data::read::row::ranked::RankedPairs;
+use crate::data::read::rows::{for_each_row, wrong};
+use crate::data::read::settings::ReadSettings;
+use crate::data::read::source::files::files;
+use crate::error::Error;
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub struct Loaded<T> {
+    /// The examples, in the order of the files.
+    pub examples: Vec<T>,
+    /// What became of the rows.
+    pub report: ReadReport,
+}
+
+/// Reads feedback, whatever its form.
+///
+/// What is read is a file, a folder (all data files in it and below), or a pattern such as
+/// `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set on the Hugging Face Hub:
+/// `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or
+/// all if none does. The Hub's cache, `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as
+/// everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its
+/// line; a row that is of no use is dropped and counted.
+///
+/// | where several answers of a prompt are ranked or rated (OpenAssistant, UltraFeedback) | |
+/// |---|---|
+/// | [`preferences`](Self::preferences) | pairs by [`RankedPairs`], neighbours by default |
+/// | [`binary`](Self::binary) | up above the prompt's median, down below it |
+/// | [`scored`](Self::scored) | each, with its rating; of ranks the negative |
+/// | [`sft`](Self::sft) | the best |
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("shp.jsonl");
+/// # std::fs::write(&path, r#"{"history": "Why?", "human_ref_A": "So.", "human_ref_B": "No.", "labels": 1, "score_A": 9, "score_B": 3}
+/// # {"history": "Why?", "human_ref_A": "So.", "human_ref_B": "Hm.", "labels": 1, "score_A": 9, "score_B": 8}"#).unwrap();
+/// let loaded = Reader::new().with_score_ratio(2.0).preferences(&path)?;
+/// assert_eq!(loaded.examples[0].chosen, "So.");
+/// assert_eq!(loaded.report.to_string(), "read 2 rows (shp), 1 examples; left out 1: scores are too close");
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    pub(in crate::data) settings: ReadSettings,
+}
+
+impl Reader {
+    /// Reads everything that is of use.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Rows must be of this format; without, their columns tell.
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.settings.format = Some(format);
+        self
+    }
+
+    /// A row that would be dropped is an error with its line instead. What you ask to leave out is
+    /// not.
+    pub fn with_strict(mut self) -> Self {
+        self.settings.strict = true;
+        self
+    }
+
+    /// Which pairs are made of ranked answers.
+    pub fn with_pairs(mut self, pairs: RankedPairs) -> Self {
+        self.settings.pairs = pairs;
+        self
+    }
+
+    /// OpenAssistant: messages in this language only, such as `en`.
+    pub fn with_language(mut self, language: impl Into<String>) -> Self {
+        self.settings.choices.language = Some(language.into());
+        self
+    }
+
+    /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors,
+    /// and the KTO paper, take 2.
+    pub fn with_score_ratio(mut self, least: f64) -> Self {
+        self.settings.choices.score_ratio = least;
+        self
+    }
+
+    /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to
+    /// be wrong in thousands of rows.
+    pub fn with_overall_score(mut self) -> Self {
+        self.settings.choices.overall_score = true;
+        self
+    }
+
+    /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs.
+    /// The KTO paper takes 5 of SHP.
+    pub fn with_per_prompt(mut self, most: usize) -> Self {
+        self.settings.per_prompt = Some(most);
+        self
+    }
+
+    /// Leaves out what was there before: the same prompt, completion and thumb. Without, duplicates
+    /// are counted and kept.
+    pub fn without_duplicates(mut self) -> Self {
+        self.settings.duplicates = false;
+        self
+    }
+
+    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last.
+    /// Each is read as it would be written: what a template leaves out of past turns, such as
+    /// reasoning, is left out of its context.
+    pub fn with_every_turn(mut self) -> Self {
+        self.settings.every_turn = true;
+        self
+    }
+
+    /// Of what is drawn at random.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.settings.seed = seed;
+        self
+    }
+
+    /// Completions with thumbs. A row with a pair makes two examples: the chosen desirable, the
+    /// rejected undesirable.
+    ///
+    /// # Errors
+    ///
+    /// Where a file cannot be read, and at the first row that is wrong, with its line.
+    pub fn binary(&self, path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
+        self.load(path.as_ref())
+    }
+
+    /// Pairs.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn preferences(&self, path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
+        self.load(path.as_ref())
+    }
+
+    /// Completions with scores. [`ScoreLabels`](crate::data::ScoreLabels) makes thumbs of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn scored(&self, path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
+        self.load(path.as_ref())
+    }
+
+    /// Demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable.
+    ///
+    /// # Errors
+    ///
+    /// As [`binary`](Self::binary).
+    pub fn sft(&self, path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
+        self.load(path.as_ref())
+    }
+
+    fn load<T: Kind>(&self, path: &Path) -> Result<Loaded<T>, Error> {
+        let (mut report, mut units) = (ReadReport::default(), Vec::new());
+        self.scan(path, &mut report, &mut |unit| {
+            units.push(unit);
+            Ok(())
+        })?;
+        let census = Census::of(units.iter().flatten());
+        census.write(&mut report);
+        if !self.settings.duplicates {
+            let mut place = 0..;
+            let mut first = |_: &T| place.next().is_none_or(|i| !census.again.contains(&i));
+            units.iter_mut().for_each(|unit| unit.retain(&mut first));
+            units.retain(|unit| !unit.is_empty());
+            report.leave_out("duplicate", census.again.len());
+        }
+        self.cap(&mut units, &mut report);
+        let examples: Vec<T> = units.into_iter().flatten().collect();
+        report.count(&examples);
+        report.of_use(path)?;
+        Ok(Loaded { examples, report })
+    }
+
+    /// Hands on what belongs together, one row after another.
+    pub(in crate::data) fn scan<T: Kind>(
+        &self,
+        path: &Path,
+        report: &mut ReadReport,
+        take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.settings.validate()?;
+        for file in files(path)? {
+            report.files += 1;
+            for_each_row(&file, |line, row| {
+                report.rows += 1;
+                let parsed = Format::parse(self.settings.format, &row, &self.settings.choices);
+                let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
+                *report.formats.entry(format).or_default() += 1;
+                report.look_for_unread(format, &row);
+                let mut out = Out {
+                    place: (&file, line),
+                    strict: self.settings.strict,
+                    report,
+                    take,
+                };
+                parsed.into_iter().try_for_each(|parsed| match parsed {
+                    Parsed::Dropped(reason) => out.dropped(reason),
+                    Parsed::LeftOut(reason) => out.left_out(reason, 1),
+                    Parsed::Said(said) => T::keep(&self.settings, said, &mut out),
+                })
+            })?;
+        }
+        self.settings.check_used(report)
+    }
+
+    /// Leaves out what is too much of one prompt.
+    fn cap<T: Example>(&self, units: &mut Vec<Vec<T>>, report: &mut ReadReport) {
+        let Some(most) = self.settings.per_prompt else {
+            return;
+        };
+        let mut of_prompt: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut first: std::collections::HashMap<&Prompt, usize> = std::collections::HashMap::new();
+        for (i, unit) in units.iter().enumerate() {
+            let Some(example) = unit.first() else {
+                continue;
+            };
+            let group = *first.entry(example.prompt()).or_insert(i);
+            of_prompt.entry(group).or_default().push(i);
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        let mut kept = HashSet::new();
+        for group in of_prompt.into_values() {
+            let n = group.len();
+            let drawn = index::sample(&mut rng, n, most.min(n));
+            kept.extend(drawn.into_iter().map(|i| group[i]));
+        }
+        report.leave_out(
+            "more of one prompt than asked for",
+            units.len() - kept.len(),
+        );
+        let mut place = 0..;
+        units.retain(|_| place.next().is_some_and(|i| kept.contains(&i)));
+    }
+}

@@ -1,0 +1,276 @@
+//! Data sets on the Hugging Face Hub.
+
+#[cfg(feature = "hub")]
+pub(in crate::data) use online::files;
+
+#[cfg(not(feature = "hub"))]
+pub(in crate::data) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crate::error::Error> {
+    Err(crate::error::Error::Dataset {
+        message: format!(
+            "hf://{name}: is on the Hugging Face Hub: build burn-kto with feature `hub`"
+        ),
+    })
+}
+
+#[cfg(feature = "hub")]
+mod online {
+    use crate::data::read::source::names::is_data;
+    use crate::error::Error;
+    use hf_hub::HFClientSync;
+    use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
+    use hf_hub::repository::RepoTreeEntry;
+    use indicatif::{ProgressBar, ProgressStyle};
+    use std::collections::HashMap;
+    use std::path::{Path, PathBuf};
+    use std::sync::Mutex;
+
+    /// `owner/name[@revision][/pattern]`.
+    #[derive(Debug, PartialEq)]
+    struct Name<'a> {
+        owner: &'a str,
+        name: &'a str,
+        revision: Option<&'a str>,
+        pattern: Option<&'a str>,
+    }
+
+    impl<'a> Name<'a> {
+        fn parse(text: &'a str) -> Option<Self> {
+            let (owner, rest) = text.split_once('/')?;
+            let (name, rest) = rest.split_at(rest.find(['/', '@']).unwrap_or(rest.len()));
+            let (revision, pattern) = match rest.strip_prefix('@') {
+                None => (None, rest.strip_prefix('/')),
+                Some(rest) => {
+                    // Branches and tags are one word here, `refs/pr/7` and `refs/convert/parquet`
+                    // three.
+                    let words = if rest.starts_with("refs/") { 3 } else { 1 };
+                    let end = rest.match_indices('/').nth(words - 1);
+                    let end = end.map_or(rest.len(), |(at, _)| at);
+                    let revision = &rest[..end];
+                    if revision.split('/').filter(|word| !word.is_empty()).count() != words {
+                        return None;
+                    }
+                    (Some(revision), rest.get(end + 1..))
+                }
+            };
+            let all = [Some(owner), Some(name), revision];
+            let good = all.iter().flatten().all(|part| !part.is_empty());
+            good.then_some(Self {
+                owner,
+                name,
+                revision,
+                pattern: pattern.filter(|pattern| !pattern.is_empty()),
+            })
+        }
+
+        /// Which of the data set's files are meant, sorted.
+        fn choose(&self, mut all: Vec<String>) -> Result<Vec<String>, String> {
+            all.sort();
+            let found = match self.pattern {
+                Some(pattern) => {
+                    let pattern = glob::Pattern::new(pattern);
+                    let pattern = pattern.map_err(|error| format!("is not a pattern: {error}"))?;
+                    all.iter()
+                        .filter(|path| pattern.matches(path))
+                        .collect::<Vec<_>>()
+                }
+                None => {
+                    let data: Vec<_> = all.iter().filter(|path| is_data(Path::new(path))).collect();
+                    let train = data.iter().filter(|path| is_train(path));
+                    let train: Vec<_> = train.copied().collect();
+                    if train.is_empty() { data } else { train }
+                }
+            };
+            if found.is_empty() {
+                let all = all.iter().take(20).map(String::as_str).collect::<Vec<_>>();
+                return Err(format!("has no such data file; it has {}", all.join(", ")));
+            }
+            match found.iter().find(|path| !is_inside(path)) {
+                Some(path) => Err(format!("has a file that would be outside of it: {path:?}")),
+                None => Ok(found.into_iter().cloned().collect()),
+            }
+        }
+    }
+
+    /// `train` is a word of the path, as it is for Hugging Face's own library: not that of
+    /// `constrained.jsonl`.
+    fn is_train(path: &str) -> bool {
+        let mut words = path.split(|c: char| !c.is_alphabetic());
+        words.any(|word| word == "train" || word == "training")
+    }
+
+    /// What a hub lists becomes a path here, which must not lead out of the cache.
+    fn is_inside(path: &str) -> bool {
+        let drive = path.as_bytes().get(1) == Some(&b':');
+        let mut words = path.split('/');
+        !drive && !path.contains('\\') && words.all(|word| !matches!(word, "" | "." | ".."))
+    }
+
+    /// Downloads what is not in the cache yet.
+    pub(in crate::data) fn files(text: &str) -> Result<Vec<PathBuf>, Error> {
+        let failed = |message: String| Error::Dataset {
+            message: format!("hf://{text}: {}", message.replace('\n', " ")),
+        };
+        let name = Name::parse(text)
+            .ok_or_else(|| failed("must be hf://owner/name[@revision][/pattern]".into()))?;
+        let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
+        let dataset = client.dataset(name.owner, name.name);
+        let revision = name.revision.map(str::to_string);
+        let tree = dataset
+            .list_tree()
+            .recursive(true)
+            .maybe_revision(revision.clone())
+            .send()
+            .map_err(|error| failed(error.to_string()))?;
+        let paths = tree.into_iter().filter_map(|entry| match entry {
+            RepoTreeEntry::File { path, .. } => Some(path),
+            _ => None,
+        });
+        let chosen = name.choose(paths.collect()).map_err(failed)?;
+        let files = chosen.iter().map(|path| {
+            let download = dataset
+                .download_file()
+                .filename(path.as_str())
+                .maybe_revision(revision.clone())
+                .progress(Bar::new(path));
+            download
+                .send()
+                .map_err(|error| failed(format!("{path}: {error}")))
+        });
+        files.collect()
+    }
+
+    /// Shows a download on standard error.
+    struct Bar {
+        bar: ProgressBar,
+        done: Mutex<HashMap<String, u64>>,
+    }
+
+    impl Bar {
+        fn new(path: &str) -> Self {
+            let bar = ProgressBar::no_length();
+            let style =
+                "{prefix}  {binary_bytes}/{binary_total_bytes}  {wide_bar}  {binary_bytes_per_sec}";
+            bar.set_style(
+                ProgressStyle::with_template(style)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar.set_prefix(path.to_string());
+            Self {
+                bar,
+                done: Mutex::default(),
+            }
+        }
+    }
+
+    impl ProgressHandler for Bar {
+        fn on_progress(&self, event: &ProgressEvent) {
+            let ProgressEvent::Download(event) = event else {
+                return;
+            };
+            match event {
+                DownloadEvent::Start { total_bytes, .. } => self.bar.set_length(*total_bytes),
+                DownloadEvent::Progress { files } => {
+                    let Ok(mut done) = self.done.lock() else {
+                        return;
+                    };
+                    for file in files {
+                        done.insert(file.filename.clone(), file.bytes_completed);
+                    }
+                    self.bar.set_position(done.values().sum());
+                }
+                DownloadEvent::AggregateProgress {
+                    bytes_completed, ..
+                } => {
+                    self.bar.set_position(*bytes_completed);
+                }
+                DownloadEvent::Complete => self.bar.finish_and_clear(),
+            }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn names_say_what_is_meant() {
+            let name = Name::parse("a/b@main/data/*.jsonl").unwrap();
+            assert_eq!(
+                (name.owner, name.name, name.revision, name.pattern),
+                ("a", "b", Some("main"), Some("data/*.jsonl"))
+            );
+            for (text, revision, pattern) in [
+                ("a/b", None, None),
+                ("a/b/x@y.jsonl", None, Some("x@y.jsonl")),
+                ("a/b@refs/pr/7", Some("refs/pr/7"), None),
+                ("a/b@refs/pr/7/*.jsonl", Some("refs/pr/7"), Some("*.jsonl")),
+                (
+                    "a/b@refs/convert/parquet/default/train/*",
+                    Some("refs/convert/parquet"),
+                    Some("default/train/*"),
+                ),
+            ] {
+                let name = Name::parse(text).unwrap();
+                assert_eq!((name.owner, name.name), ("a", "b"), "{text}");
+                assert_eq!((name.revision, name.pattern), (revision, pattern), "{text}");
+            }
+            let bad = ["", "a", "a/", "/b", "a/b@", "a/@x", "a/b@/x", "a/b@refs/pr"];
+            for bad in bad.into_iter().chain(["a/b@refs//7/x", "a/b@refs/"]) {
+                assert_eq!(Name::parse(bad), None, "{bad}");
+            }
+        }
+
+        #[test]
+        fn training_files_come_first() {
+            let choose = |name: &str, all: &[&str]| {
+                Name::parse(name)
+                    .unwrap()
+                    .choose(all.iter().map(|s| s.to_string()).collect())
+            };
+            let all = [
+                "README.md",
+                "data/train-1.parquet",
+                "data/train-0.parquet",
+                "data/test-0.parquet",
+            ];
+            assert_eq!(
+                choose("a/b", &all).unwrap(),
+                ["data/train-0.parquet", "data/train-1.parquet"]
+            );
+            assert_eq!(
+                choose("a/b", &["x.jsonl", "y.json.gz", "z.txt"]).unwrap(),
+                ["x.jsonl", "y.json.gz"]
+            );
+            assert_eq!(
+                choose("a/b", &["constrained.jsonl", "x-train_sft.jsonl"]).unwrap(),
+                ["x-train_sft.jsonl"]
+            );
+            assert_eq!(
+                choose("a/b", &["train1.jsonl", "training/0.jsonl", "test.jsonl"]).unwrap(),
+                ["train1.jsonl", "training/0.jsonl"]
+            );
+            assert_eq!(
+                choose("a/b/data/test*", &all).unwrap(),
+                ["data/test-0.parquet"]
+            );
+            assert!(
+                choose("a/b/none*", &all)
+                    .unwrap_err()
+                    .contains("it has README.md")
+            );
+        }
+
+        #[test]
+        fn files_stay_in_the_cache() {
+            for bad in ["/x.jsonl", "../x.jsonl", "a/../../x.jsonl", "a//x.jsonl"]
+                .into_iter()
+                .chain(["a\\..\\x.jsonl", "C:x.jsonl", "./x.jsonl"])
+            {
+                for name in ["a/b", "a/b/**"] {
+                    let chosen = Name::parse(name).unwrap().choose(vec![bad.into()]);
+                    assert!(chosen.unwrap_err().contains("would be outside"), "{bad}");
+                }
+            }
+        }
+    }
+}

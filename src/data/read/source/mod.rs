@@ -1,0 +1,5 @@
+//! Where files come from.
+
+pub(in crate::data) mod files;
+mod hub;
+mod names;

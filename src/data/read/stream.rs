@@ -1,0 +1,124 @@
+//! Files of feedback, one example after another, for data that is larger than memory.
+
+use crate::data::read::keep::ReadExample;
+use crate::data::read::reader::Reader;
+use crate::data::read::report::ReadReport;
+use crate::error::Error;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::{self, JoinHandle};
+
+/// Examples that are read while they are asked for: some hundred are in memory at a time. After an
+/// error there are no more.
+#[derive(Debug)]
+pub struct ExampleStream<T> {
+    /// `None` after the last one.
+    examples: Option<Receiver<Result<T, Error>>>,
+    reader: Option<JoinHandle<ReadReport>>,
+    report: ReadReport,
+}
+
+/// Examples read ahead.
+const AHEAD: usize = 256;
+
+impl Reader {
+    /// As [`binary`](Self::binary), [`preferences`](Self::preferences), [`scored`](Self::scored) or
+    /// [`sft`](Self::sft), by the kind of example, but one after another. Prompts, duplicates and
+    /// contradictions are not counted: all that was said would have to be remembered.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("feedback.jsonl");
+    /// # std::fs::write(&path, r#"{"prompt": "2 + 2 =", "completion": " 4", "label": true}"#).unwrap();
+    /// let mut stream = Reader::new().stream::<BinaryExample>(&path)?;
+    /// assert_eq!(stream.next().unwrap()?.completion, " 4");
+    /// assert!(stream.next().is_none());
+    /// assert_eq!(stream.report().rows, 1);
+    /// // What goes into a cache need not fit into memory.
+    /// # #[cfg(feature = "cache")] {
+    /// # let cache = TokenCache::new(folder.path().join("tokens")).silent();
+    /// # let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 512);
+    /// let key = CacheKey::default().with_source(&Reader::new(), &path)?;
+    /// let cached = cache.open_or_build(&encoder, &key, || Reader::new().stream::<BinaryExample>(&path))?;
+    /// assert_eq!(cached.examples.len(), 1);
+    /// # }
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`with_per_prompt`](Self::with_per_prompt) and
+    /// [`without_duplicates`](Self::without_duplicates) need all rows and are refused; other errors
+    /// come as the last item.
+    pub fn stream<T: ReadExample>(
+        &self,
+        path: impl AsRef<Path>,
+    ) -> Result<ExampleStream<T>, Error> {
+        let needs = "needs all rows in memory, and these come one after another";
+        let most = self.settings.per_prompt.unwrap_or_default();
+        Error::check(
+            self.settings.per_prompt.is_none(),
+            "per_prompt",
+            needs,
+            most,
+        )?;
+        Error::check(self.settings.duplicates, "without_duplicates", needs, true)?;
+        let (sender, examples) = sync_channel(AHEAD);
+        let (settings, path) = (self.clone(), path.as_ref().to_path_buf());
+        let reader = thread::spawn(move || {
+            let (mut report, mut counts) = (ReadReport::default(), ReadReport::default());
+            let stopped = |_| Error::Dataset {
+                message: "nobody reads on".into(),
+            };
+            let read = settings.scan(&path, &mut report, &mut |unit: Vec<T>| {
+                unit.into_iter().try_for_each(|example| {
+                    counts.add(&example);
+                    sender.send(Ok(example)).map_err(stopped)
+                })
+            });
+            report.take_counts(counts);
+            if let Err(error) = read.and_then(|()| report.of_use(&path)) {
+                // If nobody reads on, nobody wants to know.
+                let _ = sender.send(Err(error));
+            }
+            report
+        });
+        Ok(ExampleStream {
+            examples: Some(examples),
+            reader: Some(reader),
+            report: ReadReport::default(),
+        })
+    }
+}
+
+impl<T> ExampleStream<T> {
+    /// What became of the rows that were read.
+    pub fn report(mut self) -> ReadReport {
+        self.finish();
+        self.report
+    }
+
+    /// Lets the reader end, and passes on its panic: half of a file must not look like all of it.
+    fn finish(&mut self) {
+        self.examples = None;
+        match self.reader.take().map(JoinHandle::join) {
+            None => {}
+            Some(Ok(report)) => self.report = report,
+            Some(Err(panic)) => resume_unwind(panic),
+        }
+    }
+}
+
+impl<T> Iterator for ExampleStream<T> {
+    type Item = Result<T, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.examples.as_ref()?.recv().ok();
+        if matches!(next, None | Some(Err(_))) {
+            self.finish();
+        }
+        next
+    }
+}

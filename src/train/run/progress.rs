@@ -1,0 +1,82 @@
+//! What a person sees while a run goes on.
+
+use crate::train::metrics::Metrics;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// On standard error: a bar on a terminal, a line every tenth of the run elsewhere.
+    #[default]
+    Stderr,
+    /// Nowhere.
+    Silent,
+}
+
+pub(in crate::train) struct Display {
+    bar: ProgressBar,
+    lines: bool,
+    total: usize,
+}
+
+impl Display {
+    pub(in crate::train) fn new(progress: Progress, done: usize, total: usize) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let shown = progress == Progress::Stderr;
+        let target = if shown && terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+        let style = "{bar:30} {pos}/{len} [{elapsed_precise} < {eta_precise}] {msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        bar.set_position(done as u64);
+        Self {
+            bar,
+            lines: shown && !terminal,
+            total,
+        }
+    }
+
+    /// After step `step`, counted from 1.
+    pub(in crate::train) fn step(&self, step: usize, metrics: &Metrics) {
+        let message = summary(metrics);
+        let tenth = |step: usize| step * 10 / self.total;
+        if self.lines && tenth(step) > tenth(step - 1) {
+            eprintln!("step {step}/{}  {message}", self.total);
+        }
+        self.bar.set_message(message);
+        self.bar.inc(1);
+    }
+
+    /// A held-out evaluation after `step` steps.
+    pub(in crate::train) fn evaluation(&self, step: usize, metrics: &Metrics) {
+        let line = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
+        if self.lines {
+            eprintln!("{line}");
+        } else {
+            self.bar.println(line);
+        }
+    }
+
+    pub(in crate::train) fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn summary(metrics: &Metrics) -> String {
+    let shown = [
+        ("loss", "loss"),
+        ("kl", "kl"),
+        ("rewards/margins", "margin"),
+        ("rewards/accuracies", "accuracy"),
+    ];
+    let parts = shown
+        .iter()
+        .filter_map(|(name, label)| Some(format!("{label} {:.4}", metrics.get(name)?)));
+    parts.collect::<Vec<_>>().join("  ")
+}
