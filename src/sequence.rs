@@ -4,14 +4,14 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape};
 use std::iter::repeat_n;
 
 /// One sequence of ids.
-pub(crate) struct Row<'a> {
+pub(crate) struct SequenceIds<'a> {
     pub(crate) prompt: &'a [u32],
     pub(crate) completion: &'a [u32],
     /// Lengths of the parts of the completion that are scored and not, by turns; empty if all is.
     pub(crate) runs: &'a [u32],
 }
 
-impl Row<'_> {
+impl SequenceIds<'_> {
     fn len(&self) -> usize {
         self.prompt.len() + self.completion.len()
     }
@@ -79,7 +79,7 @@ impl Sequences {
         pad: u32,
         device: &Device,
     ) -> Self {
-        let rows = rows.into_iter().map(|(prompt, completion)| Row {
+        let rows = rows.into_iter().map(|(prompt, completion)| SequenceIds {
             prompt,
             completion,
             runs: &[],
@@ -89,12 +89,12 @@ impl Sequences {
 
     /// As [`padded`](Self::padded), scoring what the runs of each row say.
     pub(crate) fn padded_rows<'a>(
-        rows: impl IntoIterator<Item = Row<'a>>,
+        rows: impl IntoIterator<Item = SequenceIds<'a>>,
         pad: u32,
         device: &Device,
     ) -> Self {
         let rows: Vec<_> = rows.into_iter().collect();
-        let width = rows.iter().map(Row::len).max();
+        let width = rows.iter().map(SequenceIds::len).max();
         let width = width.expect("a batch needs at least one sequence");
         assert!(width > 0, "a batch needs at least one token");
         let shape = [rows.len(), width];

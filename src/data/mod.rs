@@ -37,8 +37,11 @@ mod read;
 mod sampler;
 mod tokens;
 
+pub use batch::batcher::Batcher;
 pub use batch::batches::{BinaryBatch, PreferenceBatch};
-pub use batch::binary::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
+pub use batch::binary::BinaryBatcher;
+pub use batch::preference::PreferenceBatcher;
+pub use batch::sft::SftBatcher;
 #[cfg(feature = "cache")]
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
 pub use encode::encoder::{Encoded, Encoder};

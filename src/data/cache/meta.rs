@@ -1,7 +1,7 @@
 //! `meta.json`: what the other files are, and what has to be in them.
 
 use super::key::{Parts, hex};
-use crate::data::encode::encoder::DROPPED;
+use crate::data::encode::row::DROPPED;
 use crate::data::read::report::EncodeReport;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};

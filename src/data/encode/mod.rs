@@ -5,4 +5,7 @@ pub(super) mod encoder;
 mod guard;
 pub(super) mod kind;
 mod marked;
+mod marks;
+pub(super) mod row;
+mod settings;
 mod tasks;
