@@ -16,6 +16,8 @@ mod reward;
 mod sampling;
 mod tokenizer;
 
+#[cfg(any(feature = "llama", feature = "tokenizers"))]
+mod files;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
 #[cfg(feature = "tokenizers")]

@@ -90,12 +90,15 @@ impl<'a> Encoder<'a> {
     /// ```
     /// use burn_kto::prelude::*;
     /// # #[cfg(feature = "tokenizers")] {
-    /// let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}{% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
+    /// let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}\
+    ///     {% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
     /// let template = JinjaTemplate::new(source, "", "")?;
     /// let encoder = Encoder::new(&ByteTokenizer, &template, 512).with_generation_marks();
-    /// let turns = [("user", "ab"), ("assistant", "c"), ("user", "d")].map(|(role, text)| Message::new(role, text));
+    /// let turns = [("user", "ab"), ("assistant", "c"), ("user", "d")];
+    /// let turns = turns.map(|(role, text)| Message::new(role, text));
     /// let example = &encoder.encode_sft(&[SftExample::new(turns.to_vec(), "e")])?.examples[0];
-    /// assert_eq!((&example.prompt[..], &example.completion[..]), (&b"ab?".map(u32::from)[..], &b"c!d?e!".map(u32::from)[..]));
+    /// assert_eq!(example.prompt, b"ab?".map(u32::from));
+    /// assert_eq!(example.completion, b"c!d?e!".map(u32::from));
     /// assert_eq!(example.runs, [2, 2, 2]); // c! is scored, d? is not, e! is
     /// # }
     /// # Ok::<(), Error>(())

@@ -4,6 +4,7 @@ use super::layers::Maker;
 use super::{Llama, LlamaConfig};
 use crate::error::Error;
 use crate::model::Tokenizer;
+use crate::model::files::failed;
 use burn::module::{Initializer, Module, Param};
 use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
@@ -244,13 +245,6 @@ fn check_is_safetensors(path: &Path) -> Result<(), Error> {
 fn may_be_left(name: &str, config: &LlamaConfig) -> bool {
     name.ends_with("rotary_emb.inv_freq")
         || (name == "lm_head.weight" && config.tie_word_embeddings)
-}
-
-fn failed(path: &Path, message: impl Into<String>) -> Error {
-    Error::Model {
-        path: path.into(),
-        message: message.into(),
-    }
 }
 
 fn one_line(text: &str) -> String {
