@@ -3,7 +3,7 @@
 use super::{Frozen, Reference};
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -99,7 +99,7 @@ impl<M: CausalLm> Cached<M> {
                 keys.len()
             );
         };
-        let rows = select(sequences, &missing);
+        let rows = sequences.select(&missing);
         let values = model.log_probs(model.model(), &rows).into_data();
         let mut table = self.lock();
         for (row, value) in missing.into_iter().zip(values.iter::<f64>()) {
@@ -127,18 +127,6 @@ impl<M: CausalLm> Reference<M> for Cached<M> {
 
 fn plain_device(sequences: &Sequences) -> Device {
     sequences.tokens.device().inner()
-}
-
-fn select(sequences: &Sequences, rows: &[usize]) -> Sequences {
-    let sequences = sequences.without_autodiff();
-    let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-    let index = TensorData::new(index, [rows.len()]);
-    let index = Tensor::<1, Int>::from_data(index, &plain_device(&sequences));
-    Sequences::new(
-        sequences.tokens.select(0, index.clone()),
-        sequences.attention_mask.select(0, index.clone()),
-        sequences.completion_mask.select(0, index),
-    )
 }
 
 /// 128 bits a row, of its real tokens and which of them are scored.
