@@ -2,9 +2,7 @@
 
 use super::method::{Feedback, Method, refused};
 use super::sampler::for_thumbs;
-use crate::data::{
-    Encoder, Format, RankedPairs, Reader, ScoreLabels, ScoreThreshold, ScoreWeight,
-};
+use crate::data::{Encoder, Format, RankedPairs, Reader, ScoreLabels, ScoreThreshold, ScoreWeight};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -209,8 +207,9 @@ impl DataSettings {
     pub(super) fn lengths(&self, longest: usize) -> Result<(usize, usize), Error> {
         let most = self.max_length.unwrap_or(longest.min(512));
         if most > longest {
-            let message =
-                format!("must not be more than the model reads, got {most} for a model of {longest}");
+            let message = format!(
+                "must not be more than the model reads, got {most} for a model of {longest}"
+            );
             return Err(refused("data.max_length", message));
         }
         Ok((most, self.max_prompt_length.unwrap_or(most / 2)))

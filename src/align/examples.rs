@@ -146,7 +146,10 @@ impl<'a> Encoding<'a> {
         let key = key
             .clone()
             .with("limit", format!("{:?}", data.limit))
-            .with("threshold", format!("{:?} {:?}", data.threshold, data.score_cap))
+            .with(
+                "threshold",
+                format!("{:?} {:?}", data.threshold, data.score_cap),
+            )
             .with("held out", data.held_out)
             .with("seed", self.settings.seed)
             .with("part", name);

@@ -131,7 +131,11 @@ impl Layers {
         for (section, value) in &table {
             match value {
                 Value::Table(inner) => self.check_section(section, inner)?,
-                _ => self.probe(section, None, Table::from_iter([(section.clone(), value.clone())]))?,
+                _ => self.probe(
+                    section,
+                    None,
+                    Table::from_iter([(section.clone(), value.clone())]),
+                )?,
             }
         }
         let read = table.clone().try_into::<Settings>();
@@ -157,7 +161,9 @@ impl Layers {
 
     fn probe(&self, section: &str, key: Option<&str>, table: Table) -> Result<(), Error> {
         let name = |table: &Table| match table.get("method") {
-            Some(Value::Table(inner)) => inner.get("name").and_then(Value::as_str).map(String::from),
+            Some(Value::Table(inner)) => {
+                inner.get("name").and_then(Value::as_str).map(String::from)
+            }
             _ => None,
         };
         let method = name(&table);

@@ -3,7 +3,9 @@
 use super::method::{ApoZero, Bco, Kto, Method, controllers, refused, tokens};
 use crate::data::{BinaryBatch, PreferenceBatch};
 use crate::error::Error;
-use crate::loss::{BinaryOutput, KtoLossConfig, PreferenceLoss, PreferenceOutput, TokenLevelConfig};
+use crate::loss::{
+    BinaryOutput, KtoLossConfig, PreferenceLoss, PreferenceOutput, TokenLevelConfig,
+};
 use crate::model::Llama;
 use crate::reference::TokenReference;
 use crate::train::{Controlled, Metrics, Objective, Wpo};
@@ -133,8 +135,15 @@ pub(super) fn on_pairs<R: TokenReference<Llama>>(
         Method::Cpo(m) => plain(m.config()?.init(), level(m.ld_alpha, m.humanline), m.wpo),
         Method::Orpo(m) => plain(m.config().init(), level(m.ld_alpha, m.humanline), m.wpo),
         Method::Slic(m) => plain(m.config().init(), level(m.ld_alpha, m.humanline), m.wpo),
-        Method::Sft(_) | Method::Kto(_) | Method::ApoZero(_) | Method::Bco(_) | Method::Reward(_) => {
-            return Err(refused("method", format!("{} is not on pairs", method.name())));
+        Method::Sft(_)
+        | Method::Kto(_)
+        | Method::ApoZero(_)
+        | Method::Bco(_)
+        | Method::Reward(_) => {
+            return Err(refused(
+                "method",
+                format!("{} is not on pairs", method.name()),
+            ));
         }
     })
 }

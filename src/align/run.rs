@@ -255,7 +255,13 @@ impl Job<'_> {
         }
         if !method.runs_reference() {
             let mut objective = on_pairs(&method, seed)?;
-            return self.llama((policy, &ReferenceFree), &mut objective, &batcher, parts, tell);
+            return self.llama(
+                (policy, &ReferenceFree),
+                &mut objective,
+                &batcher,
+                parts,
+                tell,
+            );
         }
         match self.settings.reference.build(&policy) {
             ChosenReference::Model(reference) => {
@@ -281,9 +287,13 @@ impl Job<'_> {
         };
         let mut loss = sft.config()?.init();
         match sft.label_smoothing {
-            Some(smoothing) if smoothing > 0.0 => {
-                self.llama((policy, &ReferenceFree), &mut SmoothedSft(loss), &batcher, parts, tell)
-            }
+            Some(smoothing) if smoothing > 0.0 => self.llama(
+                (policy, &ReferenceFree),
+                &mut SmoothedSft(loss),
+                &batcher,
+                parts,
+                tell,
+            ),
             _ => self.llama((policy, &ReferenceFree), &mut loss, &batcher, parts, tell),
         }
     }

@@ -65,7 +65,11 @@ impl SamplerSettings {
             .with_stratified(self.stratified)
             .with_length_buckets(self.length_buckets)
             .with_mixing(self.mixing)
-            .with_sources(sources.map(|s| SourceConfig::new(s.rows, s.weight)).collect())
+            .with_sources(
+                sources
+                    .map(|s| SourceConfig::new(s.rows, s.weight))
+                    .collect(),
+            )
     }
 
     pub(super) fn validate(&self, method: &Method) -> Result<(), Error> {

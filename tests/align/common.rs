@@ -33,7 +33,10 @@ impl World {
                 *lines += &format!("{row}\n");
             }
         }
-        for (name, text) in ["thumbs", "pairs", "scores", "demonstrations"].iter().zip(lines) {
+        for (name, text) in ["thumbs", "pairs", "scores", "demonstrations"]
+            .iter()
+            .zip(lines)
+        {
             std::fs::write(folder.path().join(format!("{name}.jsonl")), text).unwrap();
         }
         Self(folder)
@@ -93,8 +96,9 @@ fn write_model(folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let special = ["<unk>", "<s>", "</s>"];
     let all = special.iter().chain(&WORDS).enumerate();
-    let vocab: serde_json::Map<String, serde_json::Value> =
-        all.map(|(id, word)| (word.to_string(), id.into())).collect();
+    let vocab: serde_json::Map<String, serde_json::Value> = all
+        .map(|(id, word)| (word.to_string(), id.into()))
+        .collect();
     let added: Vec<_> = special
         .iter()
         .enumerate()

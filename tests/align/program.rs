@@ -25,11 +25,22 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
     let said = world.said(&format!(
         "align --model model --data thumbs.jsonl --out first --preset kto {TINY} --epochs 2 --beta 0.2 --balance --stratify --set optimizer.weight_decay=0.1 --set method.kl.scope=micro-batch"
     ));
-    for expected in ["model  model: ", "train  9 examples in 6 steps, 3 held out", "held out: loss", "written first/model"] {
+    for expected in [
+        "model  model: ",
+        "train  9 examples in 6 steps, 3 held out",
+        "held out: loss",
+        "written first/model",
+    ] {
         assert!(said.contains(expected), "{expected} in {said}");
     }
     let text = std::fs::read_to_string(world.path("first/run.toml")).unwrap();
-    for expected in ["beta = 0.2", "max_grad_norm = 10.0", "max_length = 32", "evaluate_every = 2", "scope = \"micro-batch\""] {
+    for expected in [
+        "beta = 0.2",
+        "max_grad_norm = 10.0",
+        "max_length = 32",
+        "evaluate_every = 2",
+        "scope = \"micro-batch\"",
+    ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     world.said("align --config first/run.toml --out second");
@@ -40,17 +51,30 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
     assert!(weights(&first) == weights(&second), "not bit for bit");
     let settings = |folder: &str| {
         let text = std::fs::read_to_string(world.path(folder).join("run.toml")).unwrap();
-        text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n").replace(folder, "X")
+        text.lines()
+            .filter(|line| !line.starts_with('#'))
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace(folder, "X")
     };
     assert_eq!(settings("first"), settings("second"));
     // A folder with a run in it is left alone, unless that goes on.
     let error = world.refused("align --config first/run.toml");
-    assert!(error.contains("a run is there: go on with --resume"), "{error}");
+    assert!(
+        error.contains("a run is there: go on with --resume"),
+        "{error}"
+    );
     world.said("align --config first/run.toml --resume");
-    assert!(weights(&first) == weights(&second), "a finished run has nothing to go on with");
+    assert!(
+        weights(&first) == weights(&second),
+        "a finished run has nothing to go on with"
+    );
     let error = world.refused("align --config first/run.toml --resume --beta 0.3");
     assert!(error.contains("belongs to another run"), "{error}");
-    assert_eq!(std::fs::read_to_string(world.path("first/run.toml")).unwrap(), text);
+    assert_eq!(
+        std::fs::read_to_string(world.path("first/run.toml")).unwrap(),
+        text
+    );
 }
 
 #[test]
@@ -59,15 +83,39 @@ fn errors_name_where_a_setting_was_given() {
     std::fs::write(world.path("bad.toml"), "[trainer]\nepoch = 1\n").unwrap();
     let data = "align --model model --data thumbs.jsonl";
     let cases = [
-        ("align --config bad.toml", "error: bad.toml:2: epoch is not a setting; did you mean epochs?"),
+        (
+            "align --config bad.toml",
+            "error: bad.toml:2: epoch is not a setting; did you mean epochs?",
+        ),
         ("align --config none.toml", "error: cannot read none.toml: "),
-        ("align --model model", "error: data.path: says what to learn from"),
-        (&format!("{data} --method sft --beta 0.1"), "error: --beta: beta is a setting of kto,"),
-        (&format!("{data} --set method.betta=1"), "error: --set method.betta: betta is not a setting of method kto; did you mean beta?"),
-        (&format!("{data} --beta -1"), "error: beta must be positive and finite, got -1"),
-        (&format!("{data} --epochs 0"), "error: epochs must be at least 1, got 0"),
-        (&format!("{data} --threshold many"), "error: --threshold: threshold: must be mean,"),
-        (&format!("{data} --method dpo --stratify"), "error: sampler.stratified: is for thumbs"),
+        (
+            "align --model model",
+            "error: data.path: says what to learn from",
+        ),
+        (
+            &format!("{data} --method sft --beta 0.1"),
+            "error: --beta: beta is a setting of kto,",
+        ),
+        (
+            &format!("{data} --set method.betta=1"),
+            "error: --set method.betta: betta is not a setting of method kto; did you mean beta?",
+        ),
+        (
+            &format!("{data} --beta -1"),
+            "error: beta must be positive and finite, got -1",
+        ),
+        (
+            &format!("{data} --epochs 0"),
+            "error: epochs must be at least 1, got 0",
+        ),
+        (
+            &format!("{data} --threshold many"),
+            "error: --threshold: threshold: must be mean,",
+        ),
+        (
+            &format!("{data} --method dpo --stratify"),
+            "error: sampler.stratified: is for thumbs",
+        ),
     ];
     for (arguments, expected) in cases {
         let error = world.refused(arguments);
@@ -76,7 +124,12 @@ fn errors_name_where_a_setting_was_given() {
     }
     assert!(!world.path("runs").exists());
     let help = world.said("align --help");
-    for expected in ["Examples:", "--preset", "--set <NAME=VALUE>", "over --preset"] {
+    for expected in [
+        "Examples:",
+        "--preset",
+        "--set <NAME=VALUE>",
+        "over --preset",
+    ] {
         assert!(help.contains(expected), "{expected}");
     }
 }
@@ -98,7 +151,11 @@ fn nobody_has_to_listen() {
     drop(reader);
     assert!(first.starts_with("model  "), "{first}");
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(world.path("out/model/model.safetensors").exists());
 }
 
@@ -117,7 +174,13 @@ fn an_interrupted_run_leaves_no_model_and_goes_on() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("train  ")));
     let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &id])
+            .status()
+            .unwrap()
+            .success()
+    );
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130), "{rest:?}");
@@ -126,7 +189,11 @@ fn an_interrupted_run_leaves_no_model_and_goes_on() {
     assert!(!world.path("out/model").exists() && world.path("out/checkpoint").exists());
     world.said("align --config out/run.toml --resume");
     world.said(&format!("align --out whole {tail}"));
-    let weights = |out: &str| std::fs::read(world.path(out).join("model/model.safetensors")).unwrap();
+    let weights =
+        |out: &str| std::fs::read(world.path(out).join("model/model.safetensors")).unwrap();
     assert!(weights("out") == weights("whole"));
-    assert_eq!(metrics(&world.path("out")).last(), metrics(&world.path("whole")).last());
+    assert_eq!(
+        metrics(&world.path("out")).last(),
+        metrics(&world.path("whole")).last()
+    );
 }

@@ -153,6 +153,7 @@ pub(in crate::align) fn controllers(
     if let Some(weights) = weights {
         all.push(Box::new(weights.controller()));
     }
-    all.iter().try_for_each(|controller| controller.validate())?;
+    all.iter()
+        .try_for_each(|controller| controller.validate())?;
     Ok(all)
 }

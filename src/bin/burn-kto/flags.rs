@@ -223,27 +223,51 @@ impl Flags {
         }
         // A method first: what it does not share with the one below is gone.
         text(&mut layers, "--method", "method.name", &self.method);
-        text(&mut layers, "--reference", "reference.name", &self.reference);
+        text(
+            &mut layers,
+            "--reference",
+            "reference.name",
+            &self.reference,
+        );
         text(&mut layers, "--model", "model", &self.model);
         text(&mut layers, "--data", "data.path", &self.data);
         text(&mut layers, "--out", "output.folder", &self.out);
         text(&mut layers, "--device", "device", &self.device);
         let numbers = [
-            ("--learning-rate", "trainer.learning_rate", self.learning_rate),
+            (
+                "--learning-rate",
+                "trainer.learning_rate",
+                self.learning_rate,
+            ),
             ("--beta", "method.beta", self.beta),
-            ("--desirable-weight", "method.desirable_weight", self.desirable_weight),
-            ("--undesirable-weight", "method.undesirable_weight", self.undesirable_weight),
+            (
+                "--desirable-weight",
+                "method.desirable_weight",
+                self.desirable_weight,
+            ),
+            (
+                "--undesirable-weight",
+                "method.undesirable_weight",
+                self.undesirable_weight,
+            ),
         ];
         let counts = [
             ("--epochs", "trainer.epochs", self.epochs),
             ("--max-steps", "trainer.max_steps", self.max_steps),
             ("--batch-size", "trainer.batch_size", self.batch_size),
-            ("--micro-batch-size", "trainer.micro_batch_size", self.micro_batch_size),
+            (
+                "--micro-batch-size",
+                "trainer.micro_batch_size",
+                self.micro_batch_size,
+            ),
             ("--every", "trainer.evaluate_every", self.every),
             ("--every", "trainer.checkpoint_every", self.every),
         ];
         put(&mut layers, &numbers);
-        put(&mut layers, &counts.map(|(flag, name, n)| (flag, name, n.map(i64::from))));
+        put(
+            &mut layers,
+            &counts.map(|(flag, name, n)| (flag, name, n.map(i64::from))),
+        );
         put(&mut layers, &[("--seed", "seed", self.seed)]);
         if self.balance {
             layers.put("--balance", "method.balance", "three-halves");
@@ -274,18 +298,40 @@ impl Reading {
         let counts = [
             ("--per-prompt", "data.per_prompt", self.per_prompt),
             ("--max-length", "data.max_length", self.max_length),
-            ("--max-prompt-length", "data.max_prompt_length", self.max_prompt_length),
+            (
+                "--max-prompt-length",
+                "data.max_prompt_length",
+                self.max_prompt_length,
+            ),
             ("--limit", "data.limit", self.limit),
         ];
-        put(layers, &counts.map(|(flag, name, n)| (flag, name, n.map(i64::from))));
+        put(
+            layers,
+            &counts.map(|(flag, name, n)| (flag, name, n.map(i64::from))),
+        );
         let switches = [
             ("--strict", "data.strict", self.strict),
             ("--every-turn", "data.every_turn", self.every_turn),
-            ("--generation-marks", "data.generation_marks", self.generation_marks),
-            ("--special-tokens-in-text", "data.special_tokens_in_text", self.special_tokens_in_text),
-            ("--without-duplicates", "data.without_duplicates", self.without_duplicates),
+            (
+                "--generation-marks",
+                "data.generation_marks",
+                self.generation_marks,
+            ),
+            (
+                "--special-tokens-in-text",
+                "data.special_tokens_in_text",
+                self.special_tokens_in_text,
+            ),
+            (
+                "--without-duplicates",
+                "data.without_duplicates",
+                self.without_duplicates,
+            ),
         ];
-        put(layers, &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))));
+        put(
+            layers,
+            &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))),
+        );
     }
 }
 
@@ -293,16 +339,34 @@ impl Sampling {
     fn put(&self, layers: &mut Layers) {
         let switches = [
             ("--stratify", "sampler.stratified", self.stratify),
-            ("--one-per-prompt", "sampler.one_per_prompt", self.one_per_prompt),
+            (
+                "--one-per-prompt",
+                "sampler.one_per_prompt",
+                self.one_per_prompt,
+            ),
         ];
-        put(layers, &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))));
+        put(
+            layers,
+            &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))),
+        );
         let numbers = [
-            ("--keep-desirable", "sampler.keep_desirable", self.keep_desirable),
-            ("--keep-undesirable", "sampler.keep_undesirable", self.keep_undesirable),
+            (
+                "--keep-desirable",
+                "sampler.keep_desirable",
+                self.keep_desirable,
+            ),
+            (
+                "--keep-undesirable",
+                "sampler.keep_undesirable",
+                self.keep_undesirable,
+            ),
         ];
         put(layers, &numbers);
         let buckets = self.length_buckets.then_some(i64::from(BUCKET));
-        put(layers, &[("--length-buckets", "sampler.length_buckets", buckets)]);
+        put(
+            layers,
+            &[("--length-buckets", "sampler.length_buckets", buckets)],
+        );
     }
 }
 

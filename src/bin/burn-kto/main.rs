@@ -1,7 +1,9 @@
 //! The program: `burn-kto align`, `burn-kto evaluate`, `burn-kto data`.
 
 mod align;
+mod data;
 mod flags;
+mod histogram;
 mod interrupt;
 mod output;
 
@@ -20,11 +22,13 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Align(Box<align::Options>),
+    Data(Box<data::Options>),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Align(options) => align::run(&options),
+        Command::Data(options) => data::run(&options),
     };
     done.unwrap_or_else(|error| {
         let _ = writeln!(std::io::stderr(), "error: {error}");

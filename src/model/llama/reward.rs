@@ -65,8 +65,8 @@ impl RewardModel<Llama> {
                 weight: Param::from_tensor(Tensor::zeros([1, width], device)),
             },
         };
-        let mut store = SafetensorsStore::from_file(&path)
-            .with_from_adapter(FloatCastAdapter::to(DType::F32));
+        let mut store =
+            SafetensorsStore::from_file(&path).with_from_adapter(FloatCastAdapter::to(DType::F32));
         head.load_from(&mut store)
             .map_err(|error| failed(&path, &error.to_string()))?;
         let weight = head.score.weight.val().reshape([width]);
