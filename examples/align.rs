@@ -1,5 +1,5 @@
-//! The demonstration of the main job, without a model or a file: a small decoder learns a small world
-//! from demonstrations, answers, gets thumbs, and is aligned with KTO.
+//! The demonstration of the main job, without a model or a file: a small decoder learns a small
+//! world from demonstrations, answers, gets thumbs, and is aligned with KTO.
 //!
 //! ```text
 //! cargo run --release --example align
@@ -31,8 +31,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", default_value = "runs/align")]
     out: PathBuf,
 
-    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0, rocm:0,
-    /// cpu, …
+    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0,
+    /// rocm:0, cpu, …
     #[arg(long, default_value_t)]
     device: DeviceChoice,
 

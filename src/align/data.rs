@@ -80,7 +80,8 @@ impl Default for DataSettings {
     }
 }
 
-/// What a score has to be above: a name, a number, or `{ low, high }` between which thumbs are drawn.
+/// What a score has to be above: a name, a number, or `{ low, high }` between which thumbs are
+/// drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -181,14 +182,19 @@ impl DataSettings {
         if let Some(most) = self.per_prompt {
             reader = reader.with_per_prompt(most);
         }
-        let switches: [(bool, fn(Reader) -> Reader); 4] = [
-            (self.strict, Reader::with_strict),
-            (self.every_turn, Reader::with_every_turn),
-            (self.without_duplicates, Reader::without_duplicates),
-            (self.overall_score, Reader::with_overall_score),
-        ];
-        let on = switches.into_iter().filter(|(on, _)| *on);
-        on.fold(reader, |reader, (_, switch)| switch(reader))
+        if self.strict {
+            reader = reader.with_strict();
+        }
+        if self.every_turn {
+            reader = reader.with_every_turn();
+        }
+        if self.without_duplicates {
+            reader = reader.without_duplicates();
+        }
+        if self.overall_score {
+            reader = reader.with_overall_score();
+        }
+        reader
     }
 
     pub(super) fn labels(&self, seed: u64) -> Option<ScoreLabels> {

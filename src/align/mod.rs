@@ -48,6 +48,7 @@
 
 mod data;
 mod examples;
+mod folder;
 mod layers;
 mod lines;
 mod method;

@@ -10,11 +10,11 @@ use toml::Table;
 ///
 /// | preset | values | where they come from |
 /// |---|---|---|
-/// | `sft` | learning rate 2e-5, cosine after 10 % warm-up, one epoch | Zephyr, arXiv:2310.16944 §4.3 |
+/// | `sft` | learning rate 2e-5, cosine after 10 % warm-up, one epoch, no decay | Zephyr, arXiv:2310.16944 §4 |
 /// | `kto` | β 0.1, λ 1, learning rate 5e-6, batch 32, clipping at 10 | KTO, arXiv:2402.01306 v5, Table 1 and §4.2 |
 /// | `kto-after-sft` | the same with β 0.05: the reference was tuned on the same data | v5, Table 1 (Llama-3-8B, SFT+KTO) |
 /// | `kto-reference-free` | no reference, λ_D 1.75 | v5, §4.3 |
-/// | `dpo` | β 0.1, learning rate 5e-7, linear after 10 % warm-up, batch 32 | Zephyr, arXiv:2310.16944 §4.3 |
+/// | `dpo` | β 0.1, learning rate 5e-7, linear after 10 % warm-up, batch 32, no decay | Zephyr, arXiv:2310.16944 §4 |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {

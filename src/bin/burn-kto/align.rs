@@ -1,8 +1,8 @@
 //! `burn-kto align`.
 
-use crate::flags::Flags;
-use crate::interrupt::{INTERRUPTED, stop_on_interrupt};
-use crate::output::say;
+use super::flags::Flags;
+use super::interrupt::{INTERRUPTED, stop_on_interrupt};
+use super::output::say;
 use burn_kto::Error;
 use burn_kto::align::{Alignment, Event};
 use clap::Args;

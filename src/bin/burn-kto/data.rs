@@ -1,8 +1,8 @@
 //! `burn-kto data`.
 
-use crate::flags::Flags;
-use crate::histogram::histogram;
-use crate::output::say;
+use super::flags::Flags;
+use super::histogram::histogram;
+use super::output::say;
 use burn_kto::Error;
 use burn_kto::align::{Preview, PreviewRow, preview};
 use clap::Args;
