@@ -32,14 +32,18 @@ pub(super) fn describe(path: &str, message: &str) -> (String, String) {
     (path.into(), format!("{last}: {message}"))
 }
 
-/// `; did you mean beta?`, if a known name is near.
+/// `; did you mean beta?`, if a known name is near: a slip or two, or the beginning of it.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let near = known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let slips = |known: &str| strsim::osa_distance(name, known);
+    let likeness = |known: &str| strsim::jaro_winkler(name, known);
+    let near = known.into_iter().min_by(|a, b| {
+        let order = slips(a).cmp(&slips(b));
+        order.then(likeness(b).total_cmp(&likeness(a)))
+    });
     match near {
-        Some((likeness, known)) if likeness > 0.75 => format!("; did you mean {known}?"),
+        Some(near) if 3 * slips(near) <= name.len() + 1 || likeness(near) > 0.85 => {
+            format!("; did you mean {near}?")
+        }
         _ => String::new(),
     }
 }
@@ -67,6 +71,12 @@ mod tests {
             message,
             "variant must be one of hinge, ipo, got hing; did you mean hinge?"
         );
+        assert_eq!(nearest("kot", ["sft", "kto"]), "; did you mean kto?");
+        assert_eq!(
+            nearest("evaluate", ["epochs", "evaluate_every"]),
+            "; did you mean evaluate_every?"
+        );
+        assert_eq!(nearest("lr", ["epochs", "warmup"]), "");
         let (path, message) = describe("seed", "invalid type: string \"a\", expected u64");
         assert_eq!(
             (&path[..], &message[..]),

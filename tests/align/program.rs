@@ -55,7 +55,7 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
             .filter(|line| !line.starts_with('#'))
             .collect::<Vec<_>>()
             .join("\n")
-            .replace(folder, "X")
+            .replace(&format!("\"{folder}\""), "X")
     };
     assert_eq!(settings("first"), settings("second"));
     // A folder with a run in it is left alone, unless that goes on.

@@ -21,12 +21,12 @@ What a flag says wins over --set, --set over --config, --config over --preset.";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    flags: Flags,
-
     /// Go on from the checkpoint in --out.
     #[arg(long)]
     resume: bool,
+
+    #[command(flatten)]
+    flags: Flags,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {

@@ -19,12 +19,12 @@ It takes what align takes: the same command line tells what it would be trained 
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    flags: Flags,
-
     /// Show so many of the rows.
     #[arg(long, value_name = "N", default_value_t = 10)]
     rows: usize,
+
+    #[command(flatten)]
+    flags: Flags,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {

@@ -24,7 +24,8 @@ pub(crate) fn histogram(lengths: &[usize], limit: Option<usize>) -> Vec<String> 
             _ => format!("{from}-{}", from + step - 1),
         };
         let width = (count * WIDTH).div_ceil(most);
-        format!("{range:>13} {count:>8}  {}", "#".repeat(width))
+        let line = format!("{range:>13} {count:>8}  {}", "#".repeat(width));
+        line.trim_end().to_string()
     };
     let mut lines: Vec<String> = counts.iter().enumerate().map(line).collect();
     if let Some(limit) = limit {
