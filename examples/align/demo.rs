@@ -130,7 +130,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let (up, down) = (up.max(1), (feedback.len() - up).max(1));
     let weights = ClassWeights::from_counts(up, down, ClassInterval::Ratio(1.5))?;
     println!("3. KTO, {weights}");
-    let kto = KtoLossConfig::new().with_beta(options.beta.unwrap_or(0.3));
+    let kto = KtoLossConfig::new().with_beta(0.3);
     let mut kto = weights.apply(kto).init();
     let held_out_feedback = thumbs(
         &sft_model,
@@ -216,7 +216,7 @@ fn trainer(options: &Options, learning_rate: f64, epochs: usize) -> Result<Train
 }
 
 fn trainer_for_kto(options: &Options, epochs: usize) -> Result<Trainer, Error> {
-    trainer(options, options.learning_rate.unwrap_or(3e-4), epochs)
+    trainer(options, 3e-4, epochs)
 }
 
 /// Answers to each complaint with a thumb each.

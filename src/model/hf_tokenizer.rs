@@ -99,6 +99,16 @@ impl HfTokenizer {
         &self.stop_tokens
     }
 
+    /// Text of `tokens`, special tokens as they are spelled: what a model sees.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Tokenizer::decode).
+    pub fn decode_all(&self, tokens: &[u32]) -> Result<String, Error> {
+        let decoded = self.inner.decode(tokens, false);
+        decoded.map_err(|error| refused(&error.to_string()))
+    }
+
     /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`,
     /// `config.json` and `generation_config.json`, in this order.
     ///

@@ -18,8 +18,12 @@ mod tokenizer;
 
 #[cfg(any(feature = "llama", feature = "tokenizers"))]
 mod files;
+#[cfg(all(feature = "llama", feature = "tokenizers"))]
+mod folder;
 #[cfg(feature = "tokenizers")]
 mod hf_tokenizer;
+#[cfg(all(feature = "llama", feature = "tokenizers"))]
+mod hub;
 #[cfg(feature = "tokenizers")]
 mod jinja;
 #[cfg(feature = "llama")]
@@ -31,6 +35,8 @@ pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};
 pub use tokenizer::{ByteTokenizer, Placed, Tokenizer};
 
+#[cfg(all(feature = "llama", feature = "tokenizers"))]
+pub use folder::ModelFolder;
 #[cfg(feature = "tokenizers")]
 pub use hf_tokenizer::HfTokenizer;
 #[cfg(feature = "tokenizers")]

@@ -1,6 +1,6 @@
 //! Log-probabilities that were computed before.
 
-use super::{Frozen, Reference};
+use super::{Frozen, Reference, TokenReference};
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -122,6 +122,20 @@ impl<M: CausalLm> Reference<M> for Cached<M> {
         let length = values.len();
         let device = plain_device(sequences);
         Tensor::from_data(TensorData::new(values, [length]), &device)
+    }
+}
+
+impl<M: CausalLm> TokenReference<M> for Cached<M> {
+    /// Computed every time: sums are remembered, single tokens are not.
+    ///
+    /// # Panics
+    ///
+    /// If the model was dropped.
+    fn token_log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<2> {
+        let Some(model) = &self.model else {
+            panic!("single tokens are not in the cache and its model was dropped");
+        };
+        model.token_log_probs(policy, sequences)
     }
 }
 

@@ -8,16 +8,19 @@
 //! | [`ReferenceFree`] | nothing | nothing | no reference at all: a uniform π_ref |
 //! | [`Moving`] | as `Frozen` | a forward pass | TR-DPO, humanline: the reference follows the policy |
 //!
-//! All but [`Cached`] are a [`TokenReference`] as well, for losses that look at single tokens.
+//! All are a [`TokenReference`] as well, for losses that look at single tokens; [`Cached`] does not
+//! remember those. [`ReferenceChoice`] builds one from a setting.
 
 mod adapter;
 mod cached;
+mod choice;
 mod free;
 mod frozen;
 mod moving;
 
 pub use adapter::AdapterOff;
 pub use cached::Cached;
+pub use choice::{ChosenReference, ReferenceChoice, ReferenceModel};
 pub use free::ReferenceFree;
 pub use frozen::Frozen;
 pub use moving::{Moving, MovingConfig};

@@ -1,6 +1,14 @@
 //! The program: `burn-kto align`, `burn-kto evaluate`, `burn-kto data`.
 
+mod align;
+mod data;
+mod flags;
+mod histogram;
+mod interrupt;
+mod output;
+
 use clap::{Parser, Subcommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Aligns language models with human feedback: KTO, DPO and SFT.
@@ -12,8 +20,18 @@ struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    Align(Box<align::Options>),
+    Data(Box<data::Options>),
+}
 
 fn main() -> ExitCode {
-    match Cli::parse().command {}
+    let done = match Cli::parse().command {
+        Command::Align(options) => align::run(&options),
+        Command::Data(options) => data::run(&options),
+    };
+    done.unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        ExitCode::FAILURE
+    })
 }

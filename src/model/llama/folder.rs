@@ -44,26 +44,7 @@ impl Llama {
     ///
     /// As said.
     pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
-        let known = self.config().vocab_size;
-        let ids = tokenizer.vocab_size();
-        let has = |id: u32| (id as usize) < known;
-        if let Some(id) = tokenizer
-            .bos()
-            .into_iter()
-            .chain([tokenizer.eos()])
-            .find(|id| !has(*id))
-        {
-            let message =
-                format!("a sequence begins or ends with id {id}, and the model has {known}");
-            return Err(Error::Tokenize { message });
-        }
-        // Many a tokenizer got a token to pad with after its model was trained.
-        let spare = usize::from(!has(tokenizer.pad()));
-        if ids > known + spare {
-            let message = format!("the tokenizer has {ids} ids, the model {known}");
-            return Err(Error::Tokenize { message });
-        }
-        Ok(())
+        self.config().check_tokenizer(tokenizer)
     }
 
     /// Reads a folder. Weights of any float type become f32.
@@ -159,6 +140,45 @@ impl Llama {
             }
         }
         Ok(())
+    }
+}
+
+impl LlamaConfig {
+    /// As [`Llama::check_tokenizer`], before there are weights.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
+        let known = self.vocab_size;
+        let ids = tokenizer.vocab_size();
+        let has = |id: u32| (id as usize) < known;
+        if let Some(id) = tokenizer
+            .bos()
+            .into_iter()
+            .chain([tokenizer.eos()])
+            .find(|id| !has(*id))
+        {
+            let message =
+                format!("a sequence begins or ends with id {id}, and the model has {known}");
+            return Err(Error::Tokenize { message });
+        }
+        // Many a tokenizer got a token to pad with after its model was trained.
+        let spare = usize::from(!has(tokenizer.pad()));
+        if ids > known + spare {
+            let message = format!("the tokenizer has {ids} ids, the model {known}");
+            return Err(Error::Tokenize { message });
+        }
+        Ok(())
+    }
+
+    /// Reads `config.json` of a folder, without the weights.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, damaged, or of another kind of model.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        read_config(&folder.as_ref().join("config.json"))
     }
 }
 
