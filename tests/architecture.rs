@@ -106,7 +106,11 @@ fn listed(rest: &str) -> Vec<&str> {
 
 #[test]
 fn modules_import_only_from_floors_below() {
-    for (path, module, text) in modules() {
+    // The program sees the library as others do: `crate` is itself there.
+    let library = modules()
+        .into_iter()
+        .filter(|(_, module, _)| module != "bin");
+    for (path, module, text) in library {
         for import in imports(&text) {
             let below = floor(&import) < floor(&module) || import == module || import == "error";
             let beside = module == "loss" && import == "kl"; // a configuration nests another

@@ -126,17 +126,46 @@ impl LossOutput for SftOutput {
 /// Means, each pooled as Σ over everything divided by the count of everything: averaging the means
 /// of batches is wrong as soon as their counts differ.
 ///
-/// | name | meaning |
+/// All that objectives report, of held-out data too:
+///
+/// | name | what it is | in | mean over | reported by |
+/// |---|---|---|---|---|
+/// | `loss` | what is minimized | as the loss; SFT: nats a token | examples, pairs; SFT: scored tokens | all |
+/// | `kl` | the z0 that was used; BCO: δ/β | nats, summed over a completion | examples | objectives on thumbs |
+/// | `kl/raw` | log π − log π_ref of the mismatched pairs, before the clamp | nats, summed over a completion | mismatched pairs | KTO that estimates z0 |
+/// | `kl/std_err` | standard error of `kl/raw` | nats | | KTO that estimates z0, from two pairs on |
+/// | `kl/count` | how many mismatched pairs `kl/raw` is the mean of | pairs, summed over the step | | KTO that estimates z0 |
+/// | `kl/clamped` | how often the clamp at 0 acted | share | estimates of z0 | KTO that estimates z0 |
+/// | `kl/matched_fraction` | mismatched pairs with a completion of their own prompt; 0, or z0 is wrong | share | mismatched pairs | KTO, from batches that a batcher made |
+/// | `rewards/chosen` | reward of desirable or chosen completions, see below | β · nats | those completions | objectives on thumbs, on pairs, and reward models |
+/// | `rewards/rejected` | reward of undesirable or rejected completions | β · nats | those completions | the same |
+/// | `rewards/margins` | `rewards/chosen` − `rewards/rejected`, where both are there | β · nats | | the same |
+/// | `rewards/accuracies` | thumbs: reward above β·z0 for up, below for down; pairs: chosen above rejected; ties count half | share | examples, pairs | the same |
+/// | `logps/chosen` | log π of desirable or chosen completions | nats, summed over a completion | those completions | objectives on thumbs and on pairs |
+/// | `logps/rejected` | log π of undesirable or rejected completions | nats, summed over a completion | those completions | the same |
+///
+/// A reward is
+///
+/// | objective | reward |
 /// |---|---|
-/// | `loss` | mean over examples, or tokens for SFT |
-/// | `kl` | the reference point z0 |
-/// | `kl/raw`, `kl/std_err`, `kl/count` | mean log-ratio of the mismatched pairs before the clamp, its standard error, and how many they are |
-/// | `kl/matched_fraction` | share of the mismatched pairs with a completion of their own prompt; 0, or z0 is wrong |
-/// | `kl/clamped` | how often the clamp at 0 acted |
-/// | `rewards/chosen`, `rewards/rejected` | mean reward of desirable (chosen) and undesirable (rejected) completions |
-/// | `rewards/margins` | their difference, where both classes are there |
-/// | `rewards/accuracies` | share of examples on the right side of z0, or of pairs in the right order; ties count half |
-/// | `logps/chosen`, `logps/rejected` | mean log π of the completions |
+/// | KTO, BCO, DPO, β-DPO, mixtures (β of their first part) | β·(log π − log π_ref), summed over the completion |
+/// | SimPO, ORPO | β·log π, averaged over its tokens |
+/// | CPO | β·log π as the variant compares it: summed, averaged for IPO, averaged and bent for AlphaPO |
+/// | SLiC | log π, summed; there is no β |
+/// | `RewardLoss` | the model's score, which has no unit |
+/// | `TokenLevel` and `Wpo` | that of the loss inside, of tokens as `TokenLevel` weighs and bounds them |
+///
+/// Under `TokenLevel<KtoLoss>` `kl/raw` and `logps/*` are of bounded tokens too. Without a reference
+/// ([`ReferenceFree`](crate::reference::ReferenceFree)) log π_ref is 0, `kl` is the mean log π of
+/// the mismatched pairs, and nothing is clamped.
+///
+/// What an objective works with at the moment stands beside the metrics of a step, not among them
+/// ([`Objective::settings`](super::Objective::settings)):
+///
+/// | name | what it is | reported by |
+/// |---|---|---|
+/// | `beta`, `desirable_weight`, `undesirable_weight` | β, λ_D, λ_U of this step | [`Controlled`](super::Controlled) |
+/// | `beta_dpo/margin`, `beta_dpo/deviation` | running mean and standard deviation of the log-ratio of the chosen less that of the rejected, in nats, without β | [`BetaDpo`](super::BetaDpo) |
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     sums: BTreeMap<&'static str, (f64, f64)>,

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 
 /// Pairs of which the chosen repeats the prompt's last token.
-fn preferences(n: u32) -> Vec<TokenizedPreference> {
+pub(super) fn preferences(n: u32) -> Vec<TokenizedPreference> {
     let row = |i: u32| {
         let asked = 1 + i % 5;
         let other = 1 + (asked + i / 5 % 4) % 5;
@@ -22,7 +22,7 @@ fn preferences(n: u32) -> Vec<TokenizedPreference> {
     (0..n).map(row).collect()
 }
 
-fn demonstrations(n: u32) -> Vec<TokenizedSft> {
+pub(super) fn demonstrations(n: u32) -> Vec<TokenizedSft> {
     let rows = preferences(n).into_iter();
     rows.map(|row| TokenizedSft::new(row.prompt.to_vec(), row.chosen.to_vec()))
         .collect()

@@ -1,12 +1,11 @@
 //! `burn-kto align`.
 
 use super::flags::Flags;
-use super::interrupt::{INTERRUPTED, stop_on_interrupt};
+use super::interrupt;
 use super::output::say;
 use burn_kto::Error;
 use burn_kto::align::{Alignment, Event};
 use clap::Args;
-use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,29 +28,29 @@ pub(crate) struct Options {
     flags: Flags,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let mut alignment = Alignment::new(options.flags.settings()?);
     if options.resume {
         alignment = alignment.with_resume();
     }
     let report = alignment.run(&mut |event| {
         if let Event::Started { stop, .. } = event {
-            stop_on_interrupt((*stop).clone());
+            interrupt::stop((*stop).clone(), "step");
         }
-        say(event);
+        say!("{event}");
     })?;
     let out = report.settings.output.folder.display();
     let Some(model) = report.model else {
-        say(format_args!(
+        say!(
             "interrupted after step {}; go on with: burn-kto align --config {out}/run.toml --resume",
             report.steps
-        ));
-        return Ok(ExitCode::from(INTERRUPTED));
+        );
+        return Ok(());
     };
-    say(format_args!(
+    say!(
         "written {} (weights, config, tokenizer); {out}/run.toml, {out}/metrics.jsonl, {out}/checkpoint; {:.0} s in all",
         model.display(),
         report.elapsed.as_secs_f64()
-    ));
-    Ok(ExitCode::SUCCESS)
+    );
+    Ok(())
 }

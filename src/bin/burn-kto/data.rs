@@ -6,7 +6,6 @@ use super::output::say;
 use burn_kto::Error;
 use burn_kto::align::{Preview, PreviewRow, preview};
 use clap::Args;
-use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,22 +26,20 @@ pub(crate) struct Options {
     flags: Flags,
 }
 
-pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let settings = options.flags.settings()?;
-    let preview = preview(&settings, options.rows, &mut |event| say(event))?;
+    let preview = preview(&settings, options.rows, &mut |event| say!("{event}"))?;
     let (train, held_out) = preview.parts;
-    say(format_args!(
-        "       {train} to train on, {held_out} held out"
-    ));
+    say!("       {train} to train on, {held_out} held out");
     lengths(&preview);
     if !preview.rows.is_empty() {
-        say("\nrows   what is scored stands in ⟦ ⟧");
+        say!("\nrows   what is scored stands in ⟦ ⟧");
     }
     preview.rows.iter().for_each(row);
     if settings.model.is_none() {
-        say("\nWith --model, lengths in tokens, and rows as that model would see them.");
+        say!("\nWith --model, lengths in tokens, and rows as that model would see them.");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn lengths(preview: &Preview) {
@@ -50,18 +47,18 @@ fn lengths(preview: &Preview) {
         return;
     };
     let table = tokens.report.table().replace('\n', "\n       ");
-    say(format_args!("\ntokens {table}"));
+    say!("\ntokens {table}");
     let (longest, prompt) = tokens.limits;
-    say(format_args!(
-        "       at most {longest}, {prompt} of them prompt"
-    ));
+    say!("       at most {longest}, {prompt} of them prompt");
     let parts = [
         ("prompts", &tokens.prompts, Some(prompt)),
         ("completions", &tokens.completions, None),
     ];
     for (name, lengths, limit) in parts {
-        say(format_args!("\n{name}, in tokens, before anything is cut"));
-        histogram(lengths, limit).iter().for_each(say);
+        say!("\n{name}, in tokens, before anything is cut");
+        histogram(lengths, limit)
+            .iter()
+            .for_each(|line| say!("{line}"));
     }
 }
 
@@ -69,10 +66,10 @@ fn row(row: &PreviewRow) {
     let tokens = row.tokens.map_or_else(String::new, |(all, scored)| {
         format!(", {all} tokens, {scored} of them scored")
     });
-    say(format_args!("\n-- {}{tokens}", row.label));
+    say!("\n-- {}{tokens}", row.label);
     let text: String = row.pieces.iter().map(piece).collect();
     for line in text.split('\n') {
-        say(format_args!("   {line}"));
+        say!("   {line}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::train::metrics::Metrics;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write, stderr};
 
 /// Where progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(in crate::train) struct Display {
 
 impl Display {
     pub(in crate::train) fn new(progress: Progress, done: usize, total: usize) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = stderr().is_terminal();
         let shown = progress == Progress::Stderr;
         let target = if shown && terminal {
             ProgressDrawTarget::stderr()
@@ -47,7 +47,7 @@ impl Display {
         let message = summary(metrics);
         let tenth = |step: usize| step * 10 / self.total;
         if self.lines && tenth(step) > tenth(step - 1) {
-            eprintln!("step {step}/{}  {message}", self.total);
+            line(&format!("step {step}/{}  {message}", self.total));
         }
         self.bar.set_message(message);
         self.bar.inc(1);
@@ -55,17 +55,22 @@ impl Display {
 
     /// A held-out evaluation after `step` steps.
     pub(in crate::train) fn evaluation(&self, step: usize, metrics: &Metrics) {
-        let line = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
+        let text = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
         if self.lines {
-            eprintln!("{line}");
+            line(&text);
         } else {
-            self.bar.println(line);
+            self.bar.println(text);
         }
     }
 
     pub(in crate::train) fn finish(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A line on standard error; nobody reading it is no reason to end a run.
+fn line(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }
 
 fn summary(metrics: &Metrics) -> String {
