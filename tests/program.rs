@@ -71,7 +71,7 @@ fn what_does_not_exist_is_a_usage_error() {
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(out(&output).is_empty() && err(&output).contains("Usage:"));
+        assert!(out(&output).is_empty() && err(&output).contains("--help"));
     }
     assert!(
         err(&run(&["evalute"])).contains("'evaluate'"),

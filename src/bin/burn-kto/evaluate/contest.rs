@@ -167,8 +167,12 @@ fn endpoint_judge(options: &Options) -> Result<EndpointJudge, Error> {
     Ok(EndpointJudge::new(Endpoint::new(config)?, form))
 }
 
+/// Stands where there are no endpoints; there is never one.
 #[cfg(not(feature = "endpoint"))]
-fn endpoint_judge(_: &Options) -> Result<RuleJudge<fn(&Prompt, &str) -> f64>, Error> {
+type NoJudge = RuleJudge<fn(&Prompt, &str) -> f64>;
+
+#[cfg(not(feature = "endpoint"))]
+fn endpoint_judge(_: &Options) -> Result<NoJudge, Error> {
     Err(usage(
         "judge `endpoint` needs a burn-kto that was built with --features endpoint",
     ))
