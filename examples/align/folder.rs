@@ -1,7 +1,7 @@
 //! A Hugging Face folder and a feedback file become an aligned folder.
 
 use crate::reading;
-use crate::{Method, Options, ReferenceKind, shown, stop_on_interrupt};
+use crate::{Method, Options, ReferenceKind, stop_on_interrupt};
 use burn::module::Module;
 use burn_kto::prelude::*;
 use clap::ValueEnum;
@@ -453,11 +453,14 @@ impl Job<'_> {
             println!("interrupted after step {}; go on with --resume", run.steps);
         }
         for (step, metrics) in &run.evaluations {
-            let names = ["loss", "kl", "rewards/margins", "rewards/accuracies"];
-            let known = names.iter().filter(|name| metrics.get(name).is_some());
-            let known: Vec<String> = known
-                .map(|name| format!("{name} {}", shown(metrics, name)))
-                .collect();
+            let part = |name| Some(format!("{name} {:.4}", metrics.get(name)?));
+            let known = [
+                part("loss"),
+                metrics.z0().map(|z0| z0.to_string()),
+                part("rewards/margins"),
+                part("rewards/accuracies"),
+            ];
+            let known: Vec<String> = known.into_iter().flatten().collect();
             println!("step {step:>5}  held out: {}", known.join("  "));
         }
         Ok(run.policy)
