@@ -5,6 +5,7 @@ use crate::loss::{BinaryOutput, PreferenceOutput, RewardOutput, SftOutput};
 use crate::math::indicator;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What follows from sums under other names.
 const DERIVED: [&str; 4] = ["rewards/margins", "kl/raw", "kl/count", "kl/std_err"];
@@ -249,6 +250,15 @@ impl Metrics {
         self.spreads.get(name).copied()
     }
 
+    /// The reference point as a person wants to read it; `None` where there is none.
+    pub fn z0(&self) -> Option<Z0> {
+        Some(Z0 {
+            value: self.get("kl")?,
+            mean: self.get("kl/raw"),
+            clamped: self.get("kl/clamped").unwrap_or(0.0),
+        })
+    }
+
     /// All means by name, those that follow from others included.
     pub fn means(&self) -> BTreeMap<&'static str, f64> {
         let names = self.sums.keys().copied().chain(DERIVED);
@@ -258,9 +268,73 @@ impl Metrics {
     }
 }
 
+/// The reference point z0 of [`Metrics`], and what the clamp at 0 did to it.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let z0 = |value, mean, clamped| Z0 { value, mean, clamped }.to_string();
+/// assert_eq!(z0(1.234, Some(1.234), 0.0), "z0 1.23");
+/// assert_eq!(z0(0.0, Some(-1.3), 1.0), "z0 0 (mean -1.3, clamped)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Z0 {
+    /// z0, `kl`.
+    pub value: f64,
+    /// The mean log-ratio before the clamp, `kl/raw`; `None` where z0 has no mismatched pairs.
+    pub mean: Option<f64>,
+    /// How often the clamp acted, `kl/clamped`, in \[0, 1\].
+    pub clamped: f64,
+}
+
+impl fmt::Display for Z0 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A policy that still is its reference has a mean of ±0, or of something in the last bits.
+        match self.mean {
+            Some(mean) if self.clamped > 0.0 && mean.abs() >= 0.005 => {
+                let digits = if mean.abs() < 1.0 { 2 } else { 1 };
+                if self.value == 0.0 {
+                    write!(f, "z0 0 (mean {mean:.digits$}, clamped)")
+                } else {
+                    let value = self.value;
+                    write!(f, "z0 {value:.2} (mean {mean:.digits$}, clamped in part)")
+                }
+            }
+            // + 0.0 takes the sign off a −0.
+            _ => write!(f, "z0 {:.2}", (self.value * 100.0).round() / 100.0 + 0.0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn z0_says_where_it_is_clamped() {
+        let of = |steps: &[(f64, f64)]| {
+            let mut metrics = Metrics::default();
+            for &(value, raw) in steps {
+                metrics.add("kl", value * 4.0, 4.0);
+                metrics.add("kl/clamped", f64::from(value > raw), 1.0);
+                metrics.add_spread("kl/raw", KlSums::of(&[raw - 1.0, raw + 1.0]));
+            }
+            metrics.z0().map(|z0| z0.to_string())
+        };
+        assert_eq!(of(&[]), None, "SFT has no z0");
+        assert_eq!(of(&[(1.234, 1.234)]).unwrap(), "z0 1.23");
+        let clamped = of(&[(0.0, -1.3)]).unwrap();
+        assert_eq!(clamped, "z0 0 (mean -1.3, clamped)");
+        let near = of(&[(0.0, -0.04)]).unwrap();
+        assert_eq!(near, "z0 0 (mean -0.04, clamped)");
+        assert_eq!(of(&[(0.0, -1e-9)]).unwrap(), "z0 0.00", "before training");
+        let part = of(&[(1.0, 1.0), (0.0, -2.6)]).unwrap();
+        assert_eq!(part, "z0 0.50 (mean -0.80, clamped in part)");
+        let free = of(&[(-31.5, -31.5)]).unwrap();
+        assert_eq!(free, "z0 -31.50", "the mean of log π is not clamped");
+        let mut fixed = Metrics::default();
+        fixed.add("kl", 2.0, 4.0);
+        assert_eq!(fixed.z0().unwrap().to_string(), "z0 0.50", "no pairs");
+    }
 
     #[test]
     fn means_are_pooled_not_averaged() {

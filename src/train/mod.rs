@@ -12,7 +12,7 @@ mod metrics;
 mod objective;
 
 pub use controller::{BetaToTarget, Controlled, Controller, Knobs, Tunable, WeightsFromCounts};
-pub use metrics::{LossOutput, Metrics};
+pub use metrics::{LossOutput, Metrics, Z0};
 pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 
 #[cfg(feature = "train")]

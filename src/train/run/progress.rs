@@ -74,14 +74,12 @@ fn line(text: &str) {
 }
 
 fn summary(metrics: &Metrics) -> String {
-    let shown = [
-        ("loss", "loss"),
-        ("kl", "kl"),
-        ("rewards/margins", "margin"),
-        ("rewards/accuracies", "accuracy"),
+    let part = |name, label| Some(format!("{label} {:.4}", metrics.get(name)?));
+    let parts = [
+        part("loss", "loss"),
+        metrics.z0().map(|z0| z0.to_string()),
+        part("rewards/margins", "margin"),
+        part("rewards/accuracies", "accuracy"),
     ];
-    let parts = shown
-        .iter()
-        .filter_map(|(name, label)| Some(format!("{label} {:.4}", metrics.get(name)?)));
-    parts.collect::<Vec<_>>().join("  ")
+    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
