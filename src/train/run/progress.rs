@@ -1,6 +1,8 @@
 //! What a person sees while a run goes on.
 
+use crate::error::Error;
 use crate::train::metrics::Metrics;
+use crate::train::run::hook::{EvaluationDone, Hook, RunEnded, RunWarning, StepDone};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -18,6 +20,28 @@ pub(in crate::train) struct Display {
     bar: ProgressBar,
     lines: bool,
     total: usize,
+}
+
+impl Hook for Display {
+    fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
+        self.step(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_evaluate(&mut self, done: &EvaluationDone<'_>) -> Result<(), Error> {
+        self.evaluation(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_warning(&mut self, warning: &RunWarning<'_>) -> Result<(), Error> {
+        self.line(&format!("warning: {}", warning.message));
+        Ok(())
+    }
+
+    fn on_end(&mut self, _: &RunEnded) -> Result<(), Error> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
 }
 
 impl Display {
@@ -43,7 +67,7 @@ impl Display {
     }
 
     /// After step `step`, counted from 1.
-    pub(in crate::train) fn step(&self, step: usize, metrics: &Metrics) {
+    fn step(&self, step: usize, metrics: &Metrics) {
         let message = summary(metrics);
         let tenth = |step: usize| step * 10 / self.total;
         if self.lines && tenth(step) > tenth(step - 1) {
@@ -54,17 +78,18 @@ impl Display {
     }
 
     /// A held-out evaluation after `step` steps.
-    pub(in crate::train) fn evaluation(&self, step: usize, metrics: &Metrics) {
+    fn evaluation(&self, step: usize, metrics: &Metrics) {
         let line = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
+        self.line(&line);
+    }
+
+    /// A line of its own, above a bar.
+    fn line(&self, line: &str) {
         if self.lines {
             eprintln!("{line}");
         } else {
             self.bar.println(line);
         }
-    }
-
-    pub(in crate::train) fn finish(self) {
-        self.bar.finish_and_clear();
     }
 }
 
