@@ -1,10 +1,12 @@
 //! The training loop: against reference trajectories, and by its own laws.
 
+mod hooks;
 mod objectives;
 mod optimizer;
 mod recorded;
 mod running;
 mod sampled;
+mod wrappers;
 
 use burn::module::Module;
 use burn::tensor::Device;

@@ -23,11 +23,11 @@ use crate::train::metrics::Metrics;
 pub struct BetaToTarget {
     /// Name of the metric.
     pub metric: &'static str,
-    /// What it should be; not 0.
+    /// Value that it should have; not 0.
     pub target: f64,
-    /// How strongly β reacts; 0.1 is usual.
+    /// Strength with which β reacts; 0.1 is usual.
     pub gain: f64,
-    /// β stays within.
+    /// Bounds that β stays within.
     pub bounds: (f64, f64),
 }
 

@@ -27,10 +27,10 @@ impl Knobs {
 
 /// A loss with knobs.
 pub trait Tunable {
-    /// Where they stand.
+    /// The knobs as they stand.
     fn knobs(&self) -> Knobs;
 
-    /// Turns them; those that the loss does not have are left out.
+    /// Turns the knobs; those that the loss does not have are left out.
     fn turn(&mut self, knobs: Knobs);
 }
 

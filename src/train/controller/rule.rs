@@ -17,10 +17,10 @@ pub trait Controller: Debug + Send {
         Ok(())
     }
 
-    /// Where they should stand, from where they do and what the step reported.
+    /// The knobs as they should stand, from where they do and what the step reported.
     fn next(&mut self, knobs: Knobs, metrics: &Metrics) -> Knobs;
 
-    /// What it carries from step to step, for a checkpoint; null by default.
+    /// The state that it carries from step to step, for a checkpoint; null by default.
     fn state(&self) -> Value {
         Value::Null
     }
@@ -29,7 +29,7 @@ pub trait Controller: Debug + Send {
     ///
     /// # Errors
     ///
-    /// If the state is that of another controller.
+    /// [`Error::State`] if the state is that of another controller.
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
         let _ = state;
         Ok(())

@@ -20,10 +20,10 @@ use serde_json::Value;
 /// Configuration of [`BetaDpo`].
 #[derive(Config, Debug)]
 pub struct BetaDpoConfig {
-    /// How strongly β follows the margins. Not negative; 0 is off.
+    /// Strength with which β follows the margins. Not negative; 0 is off.
     #[config(default = 0.6)]
     pub alpha: f64,
-    /// What the running mean and deviation of the margins keep at each step. In \[0, 1).
+    /// Share that the running mean and deviation of the margins keep at each step. In \[0, 1).
     #[config(default = 0.9)]
     pub momentum: f64,
     /// Share of the pairs of a batch that count, the others being taken for outliers. In (0, 1\].
@@ -32,7 +32,7 @@ pub struct BetaDpoConfig {
     /// β never falls below this. Positive.
     #[config(default = 1e-3)]
     pub min_beta: f64,
-    /// Of the choice of pairs.
+    /// Seed of the choice of pairs.
     #[config(default = 42)]
     pub seed: u64,
 }
@@ -50,7 +50,7 @@ impl BetaDpoConfig {
         Error::check(ok, "min_beta", "must be positive and finite", self.min_beta)
     }
 
-    /// Around a loss of the DPO family, whose β is β0.
+    /// Puts it around a loss of the DPO family, whose β is β0.
     ///
     /// # Panics
     ///

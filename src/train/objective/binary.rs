@@ -182,7 +182,7 @@ fn pairs<M: CausalLm, R: Reference<M>>(
     (of_policy, reference.log_probs(policy, sequences))
 }
 
-/// Of `model`, and the reference of `policy`.
+/// Tokens of `model`, and of the reference of `policy`.
 fn tokens<M: CausalLm, R: TokenReference<M>>(
     model: &M,
     policy: &M,
@@ -231,7 +231,8 @@ fn pool(
     }
 }
 
-/// Without a reference model the mean of log π is itself the point, and not clamped.
+/// Gives a window its z0. Without a reference model the mean of log π is itself the point, and not
+/// clamped.
 fn estimate(
     estimator: &KlEstimator,
     free: bool,

@@ -90,7 +90,7 @@ pub trait Objective<M, R> {
     /// Called once an optimizer step with all of its micro-batches, before any of them is
     /// evaluated.
     ///
-    /// For what is estimated over the whole step. Does nothing by default.
+    /// Estimates what is taken over the whole step. Does nothing by default.
     fn prepare(&self, policy: &M, reference: &R, window: &mut [Self::Batch]) {
         let _ = (policy, reference, window);
     }
@@ -132,13 +132,13 @@ pub trait Objective<M, R> {
         false
     }
 
-    /// Which loss it is and how it is set, before training: a run is continued with the same only.
-    /// Empty by default, which says nothing.
+    /// The name of the loss and its settings, before training: a run is continued with the same
+    /// only. Empty by default, which says nothing.
     fn identity(&self) -> String {
         String::new()
     }
 
-    /// What it carries from step to step, for a checkpoint; null by default.
+    /// The state that it carries from step to step, for a checkpoint; null by default.
     fn state(&self) -> Value {
         Value::Null
     }

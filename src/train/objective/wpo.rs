@@ -11,8 +11,8 @@ use crate::sequence::Sequences;
 /// A loss on pairs, each weighted by how likely the policy itself would write both completions:
 /// off-policy pairs count less.
 ///
-/// Around any objective on pairs that does not sort its batch: `Wpo(DpoLossConfig::new().init())`.
-/// It needs the policy's logits, in one more pass without a gradient. The weights multiply those
+/// It goes around any objective on pairs that does not sort its batch:
+/// `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient. The weights multiply those
 /// that the batch has.
 ///
 /// # References

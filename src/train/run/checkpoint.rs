@@ -34,7 +34,7 @@ pub(super) struct Snapshot<'a, M> {
     pub(super) objective: Value,
 }
 
-/// Where a run starts, or goes on.
+/// The place where a run starts, or goes on.
 pub(super) struct Position<M> {
     pub(super) policy: M,
     pub(super) optimizer: Optimizer,
@@ -48,7 +48,7 @@ pub(super) struct Resumed<M> {
     pub(super) position: Position<M>,
     /// What the objective carried.
     pub(super) objective: Value,
-    /// Where it was read, for a reference that moves.
+    /// The folder it was read from, for a reference that moves.
     pub(super) folder: PathBuf,
 }
 

@@ -179,7 +179,7 @@ pub struct StepDone<'a> {
     pub grad_norm: f64,
     /// Tokens that the policy read with a gradient.
     pub tokens: usize,
-    /// The same a second, over the time of the whole step.
+    /// Tokens a second, over the time of the whole step.
     pub tokens_per_second: f64,
     /// Means over the examples of the step, before its update.
     pub metrics: &'a Metrics,

@@ -1,4 +1,4 @@
-//! Which rows each step sees.
+//! The rows that each step sees.
 
 use crate::data::{Batcher, RowInfo, Sampler, SamplerConfig};
 use crate::error::Error;
@@ -20,11 +20,11 @@ struct EpochOrder {
     rows: Vec<usize>,
 }
 
-/// How many steps the epochs have.
+/// Steps of the epochs.
 enum Epochs {
-    /// So many each.
+    /// The same number each.
     Alike(usize),
-    /// The first step of each, and behind them where the last one ends.
+    /// The first step of each, and behind them the end of the last one.
     From(Vec<usize>),
 }
 

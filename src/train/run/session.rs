@@ -292,8 +292,8 @@ where
 }
 
 impl<R, L, B: Batcher> Work<'_, R, L, B> {
-    /// Where to start: at the checkpoint if there is one, which objective and reference then go on
-    /// from too.
+    /// The place to start from: the checkpoint if there is one, which objective and reference then
+    /// go on from too.
     fn position<M>(
         &mut self,
         setup: &Setup,
