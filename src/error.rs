@@ -23,6 +23,8 @@ use std::path::PathBuf;
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
 /// | [`Endpoint`](Error::Endpoint) | a remote model does not answer | `https://host/v1: status 401: no such key` |
+/// | [`State`](Error::State) | an objective cannot go on from a state | `the state 0.5 is that of another objective: ..` |
+/// | [`Occupied`](Error::Occupied) | an output folder holds another run | `runs/kto holds a run already (metrics.jsonl): ..` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -130,9 +132,33 @@ pub enum Error {
         /// What it said, never with the key.
         message: String,
     },
+    /// A state that an objective or a controller cannot go on from.
+    #[error("{message}")]
+    State {
+        /// What was wrong and what was got.
+        message: String,
+    },
+    /// An output folder in which a run stands that is not to be continued.
+    #[error("{} holds a run already ({found}): go on with it, or choose another folder", .path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// By what it was seen: `metrics.jsonl`, `checkpoint`, `checkpoint.old`.
+        found: &'static str,
+    },
 }
 
 impl Error {
+    /// Whether a run was refused because another one stands in its output folder.
+    pub fn is_occupied(&self) -> bool {
+        matches!(self, Self::Occupied { .. })
+    }
+
+    /// Whether a state was refused because another objective or controller left it.
+    pub fn is_state(&self) -> bool {
+        matches!(self, Self::State { .. })
+    }
+
     /// For `map_err`: remembers what was tried on which path.
     pub(crate) fn io(
         action: &'static str,

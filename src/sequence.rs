@@ -234,7 +234,7 @@ mod tests {
         let all = Sequences::padded(rows, 0, &Device::flex());
         let some = all.select(&[2, 0]);
         assert_eq!(some.rows(), [vec![6, 7, 8], vec![1, 2]]);
-        let padding = some.attention_mask.bool_not().into_data();
+        let padding = some.attention_mask.clone().bool_not().into_data();
         let padding: Vec<bool> = padding.iter().collect();
         assert_eq!(padding, [false, false, false, false, false, true]);
         assert_eq!(some.target_mask().dims(), [2, 2]);

@@ -97,12 +97,7 @@ impl fmt::Display for Event<'_> {
 
 /// Held-out metrics on one line: the only place that says how.
 pub fn held_out_line(step: usize, metrics: &Metrics) -> String {
-    let names = ["loss", "kl", "rewards/margins", "rewards/accuracies"];
-    let known = names
-        .iter()
-        .filter_map(|name| Some(format!("{name} {:.4}", metrics.get(name)?)));
-    let known: Vec<String> = known.collect();
-    format!("step {step:>5}  held out: {}", known.join("  "))
+    format!("step {step:>5}  held out: {}", metrics.summary())
 }
 
 /// What a run leaves.

@@ -250,6 +250,27 @@ impl Metrics {
         self.spreads.get(name).copied()
     }
 
+    /// What people look at first, on one line: the loss, z0, the margin of the rewards and how often
+    /// they are right, as far as they are reported.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let mut metrics = Metrics::default();
+    /// metrics.add("loss", 1.0, 2.0);
+    /// metrics.add("rewards/accuracies", 3.0, 4.0);
+    /// assert_eq!(metrics.summary(), "loss 0.5000  accuracy 0.7500");
+    /// ```
+    pub fn summary(&self) -> String {
+        let part = |name, label| Some(format!("{label} {:.4}", self.get(name)?));
+        let parts = [
+            part("loss", "loss"),
+            self.z0().map(|z0| z0.to_string()),
+            part("rewards/margins", "margin"),
+            part("rewards/accuracies", "accuracy"),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+    }
+
     /// The reference point as a person wants to read it; `None` where there is none.
     pub fn z0(&self) -> Option<Z0> {
         Some(Z0 {

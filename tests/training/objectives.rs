@@ -309,7 +309,8 @@ fn what_objectives_carry_survives_an_interruption() {
 fn a_state_of_another_objective_is_refused() {
     let mut bco = BcoLossConfig::new().init();
     let error = Objective::<Llama, ReferenceFree>::restore(&mut bco, &serde_json::json!(0.5));
-    assert!(error.unwrap_err().to_string().contains("another objective"));
+    let error = error.unwrap_err();
+    assert!(error.is_state() && error.to_string().contains("another objective"));
     let mut kto = kto();
     let error = Objective::<Llama, ReferenceFree>::restore(&mut kto, &serde_json::json!("x"));
     assert!(error.is_err());

@@ -15,9 +15,9 @@ use crate::model::Message;
 type Tokenized<const N: usize> = (TokenIds, [TokenIds; N]);
 
 /// Why an example was dropped.
-const NO_PROMPT: &str = "prompt is empty";
-const NO_COMPLETION: &str = "completion is empty";
-const NO_ROOM: &str = "no room for the completion";
+pub(super) const NO_PROMPT: &str = "prompt is empty";
+pub(super) const NO_COMPLETION: &str = "completion is empty";
+pub(super) const NO_ROOM: &str = "no room for the completion";
 const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assistant's";
 
 /// All of them.

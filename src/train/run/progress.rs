@@ -1,6 +1,8 @@
 //! What a person sees while a run goes on.
 
+use crate::error::Error;
 use crate::train::metrics::Metrics;
+use crate::train::run::hook::{EvaluationDone, Hook, RunEnded, RunWarning, StepDone};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write, stderr};
 
@@ -18,6 +20,28 @@ pub(in crate::train) struct Display {
     bar: ProgressBar,
     lines: bool,
     total: usize,
+}
+
+impl Hook for Display {
+    fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
+        self.step(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_evaluate(&mut self, done: &EvaluationDone<'_>) -> Result<(), Error> {
+        self.evaluation(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_warning(&mut self, warning: &RunWarning<'_>) -> Result<(), Error> {
+        self.line(&format!("warning: {}", warning.message));
+        Ok(())
+    }
+
+    fn on_end(&mut self, _: &RunEnded) -> Result<(), Error> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
 }
 
 impl Display {
@@ -43,8 +67,8 @@ impl Display {
     }
 
     /// After step `step`, counted from 1.
-    pub(in crate::train) fn step(&self, step: usize, metrics: &Metrics) {
-        let message = summary(metrics);
+    fn step(&self, step: usize, metrics: &Metrics) {
+        let message = metrics.summary();
         let tenth = |step: usize| step * 10 / self.total;
         if self.lines && tenth(step) > tenth(step - 1) {
             line(&format!("step {step}/{}  {message}", self.total));
@@ -54,32 +78,26 @@ impl Display {
     }
 
     /// A held-out evaluation after `step` steps.
-    pub(in crate::train) fn evaluation(&self, step: usize, metrics: &Metrics) {
-        let text = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
+    fn evaluation(&self, step: usize, metrics: &Metrics) {
+        let line = format!(
+            "step {step}/{}  held out: {}",
+            self.total,
+            metrics.summary()
+        );
+        self.line(&line);
+    }
+
+    /// A line of its own, above a bar.
+    fn line(&self, text: &str) {
         if self.lines {
-            line(&text);
+            line(text);
         } else {
             self.bar.println(text);
         }
-    }
-
-    pub(in crate::train) fn finish(self) {
-        self.bar.finish_and_clear();
     }
 }
 
 /// A line on standard error; nobody reading it is no reason to end a run.
 fn line(text: &str) {
     let _ = writeln!(stderr(), "{text}");
-}
-
-fn summary(metrics: &Metrics) -> String {
-    let part = |name, label| Some(format!("{label} {:.4}", metrics.get(name)?));
-    let parts = [
-        part("loss", "loss"),
-        metrics.z0().map(|z0| z0.to_string()),
-        part("rewards/margins", "margin"),
-        part("rewards/accuracies", "accuracy"),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
