@@ -1,4 +1,5 @@
-//! The demonstration: demonstrations of mixed quality, samples, thumbs, KTO, and what it was good for.
+//! The demonstration: demonstrations of mixed quality, samples, thumbs, KTO, and what it was good
+//! for.
 
 use crate::world::{self, Complaint};
 use crate::{Options, shown, stop_on_interrupt};
@@ -128,10 +129,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         percent(up, feedback.len())
     );
 
-    // 3. KTO, at the upper end of the paper's interval. A smaller β or a lower rate stops where rude
-    // words are gone but sentences are not whole again: with 0.3 and 3e-4, two passes over half as
-    // many customers, 83 to 93 % of the answers are well-formed. Those that are not get a thumb down.
-    // The quick model may not find a single good answer.
+    // 3. KTO, at the upper end of the paper's interval. A smaller β or a lower rate stops where
+    //    rude words are gone but sentences are not whole again: with 0.3 and 3e-4, two passes over
+    //    half as many customers, 83 to 93 % of the answers are well-formed. Those that are not get
+    //    a thumb down. The quick model may not find a single good answer.
     let (up, down) = (up.max(1), (feedback.len() - up).max(1));
     let weights = ClassWeights::from_counts(up, down, ClassInterval::Ratio(1.5))?;
     println!("3. KTO, {weights}");

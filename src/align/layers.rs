@@ -29,7 +29,8 @@ const TAGS: [&str; 2] = ["name", "scope"];
 ///
 /// layers.text("more.toml", "[method]\nbetta = 0.3")?;
 /// let error = layers.settings().unwrap_err().to_string();
-/// assert!(error.starts_with("more.toml:2: betta is not a setting of method kto; did you mean beta?"), "{error}");
+/// let expected = "more.toml:2: betta is not a setting of method kto; did you mean beta?";
+/// assert!(error.starts_with(expected), "{error}");
 /// # Ok::<(), burn_kto::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]

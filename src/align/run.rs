@@ -61,8 +61,8 @@ impl Alignment {
     ///
     /// # Errors
     ///
-    /// What can be wrong with the settings is said before anything slow. Then where the model or the
-    /// data cannot be read or do not go together, where a run is in the folder already, and of
+    /// What can be wrong with the settings is said before anything slow. Then where the model or
+    /// the data cannot be read or do not go together, where a run is in the folder already, and of
     /// [`Trainer::fit`].
     pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
         let clock = Instant::now();

@@ -32,7 +32,8 @@
 //! #     }
 //! # }
 //! # let device = Device::flex().autodiff();
-//! # let table = burn::tensor::Tensor::random([6, 6], burn::tensor::Distribution::Default, &device);
+//! # let uniform = burn::tensor::Distribution::Default;
+//! # let table = burn::tensor::Tensor::random([6, 6], uniform, &device);
 //! # let model = Bigram { table: burn::module::Param::from_tensor(table) };
 //! let group = ParamGroup::from_regex("table").unwrap();
 //! let policy = model.apply_lora(Lora::new(2, 4.0).set_param_group(group));

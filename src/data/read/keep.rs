@@ -11,8 +11,8 @@ use crate::error::Error;
 use std::fmt;
 use std::path::Path;
 
-/// An example that a [`Reader`](crate::data::Reader) can read: [`SftExample`], [`BinaryExample`], [`PreferenceExample`],
-/// [`ScoredExample`].
+/// An example that a [`Reader`](crate::data::Reader) can read: [`SftExample`], [`BinaryExample`],
+/// [`PreferenceExample`], [`ScoredExample`].
 pub trait ReadExample: Kind {}
 
 impl<T: Kind> ReadExample for T {}
