@@ -3,9 +3,10 @@
 use crate::data::encode::continuation::{Boundaries, Continued};
 use crate::data::encode::guard::{Guard, encode};
 use crate::data::encode::marked;
+use crate::data::encode::report::EncodeReport;
 use crate::data::encode::tasks::{TASK, map_tasks};
 use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use crate::data::read::report::EncodeReport;
+use crate::data::reason::DropReason;
 use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
@@ -64,22 +65,6 @@ impl std::fmt::Debug for Encoder<'_> {
 
 /// A prompt and its completions.
 type Row<const N: usize> = (TokenIds, [TokenIds; N]);
-
-/// Why an example was dropped.
-const NO_PROMPT: &str = "prompt is empty";
-const NO_COMPLETION: &str = "completion is empty";
-const NO_ROOM: &str = "no room for the completion";
-const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assistant's";
-
-/// All of them.
-#[cfg(feature = "cache")]
-pub(in crate::data) const DROPPED: [&str; 5] = [
-    NO_PROMPT,
-    NO_COMPLETION,
-    NO_ROOM,
-    NOTHING_MARKED,
-    crate::data::read::report::REFUSED,
-];
 
 /// What does not change from row to row.
 struct Marks {
@@ -292,7 +277,7 @@ impl<'a> Encoder<'a> {
             .iter()
             .any(|completion| completion.trim().is_empty())
         {
-            report.drop(NO_COMPLETION);
+            report.drop(DropReason::EmptyCompletion);
             return Ok(None);
         }
         let (prompt, mut marked) = marks.guard.prompt(prompt);
@@ -317,7 +302,7 @@ impl<'a> Encoder<'a> {
         report.answers_as_they_are += usize::from(as_it_is);
         let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
         if prompt.is_empty() {
-            report.drop(NO_PROMPT);
+            report.drop(DropReason::EmptyPrompt);
             return Ok(None);
         }
         let room = self.max_length.saturating_sub(prompt.len());
@@ -341,7 +326,7 @@ impl<'a> Encoder<'a> {
             std::array::from_fn(|_| finish(rest.next().unwrap_or_default()).into());
         // One token is the end of the sequence alone: nothing of the completion is left.
         if completions.iter().any(|ids| ids.len() < 2) {
-            report.drop(NO_ROOM);
+            report.drop(DropReason::NoRoom);
             return Ok(None);
         }
         report.count(prompt.len(), &lengths, cut, shortened);
@@ -358,7 +343,7 @@ impl<'a> Encoder<'a> {
         report: &mut EncodeReport,
     ) -> Result<Option<TokenizedSft>, Error> {
         if completion.trim().is_empty() {
-            report.drop(NO_COMPLETION);
+            report.drop(DropReason::EmptyCompletion);
             return Ok(None);
         }
         let mut messages = before.to_vec();
@@ -381,9 +366,9 @@ impl<'a> Encoder<'a> {
         let first = scored.iter().skip(1).position(|scored| *scored);
         let Some(first) = first.map(|first| first + 1) else {
             report.drop(if marked && short {
-                NO_ROOM
+                DropReason::NoRoom
             } else {
-                NOTHING_MARKED
+                DropReason::NothingMarked
             });
             return Ok(None);
         };

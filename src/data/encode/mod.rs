@@ -5,4 +5,5 @@ pub(super) mod encoder;
 mod guard;
 pub(super) mod kind;
 mod marked;
+pub(super) mod report;
 mod tasks;
