@@ -14,6 +14,7 @@ use std::path::PathBuf;
 /// | [`Record`](Error::Record) | a row of a data file is wrong | `data.jsonl:17: "label" must be true or false, got "yes"` |
 /// | [`Row`](Error::Row) | the same, of an array or a table | `data.parquet: row 17: "score" is NaN` |
 /// | [`Config`](Error::Config) | a setting is out of range | `beta must be positive and finite, got -1` |
+/// | [`Setting`](Error::Setting) | a setting is not known, or does not go with another | `run.toml:7: method.betta is not a setting of kto: did you mean beta?` |
 /// | [`Dataset`](Error::Dataset) | rows are right one by one, but not together | `z0 needs two different prompts, got 1` |
 /// | [`Source`](Error::Source) | a file, folder, pattern or data set cannot be used | `data/*.csv: matches no file` |
 /// | [`Feature`](Error::Feature) | a feature has to be built in | ``data.parquet: is a Parquet file: build burn-kto with feature `parquet` `` |
@@ -27,6 +28,8 @@ use std::path::PathBuf;
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
 /// | [`Endpoint`](Error::Endpoint) | a remote model does not answer | `https://host/v1: status 401: no such key` |
+/// | [`State`](Error::State) | an objective cannot go on from a state | `the state 0.5 is that of another objective: ..` |
+/// | [`Occupied`](Error::Occupied) | an output folder holds another run | `runs/kto holds a run already (metrics.jsonl): ..` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -69,6 +72,14 @@ pub enum Error {
         reason: &'static str,
         /// What it was.
         value: String,
+    },
+    /// A setting that is not known, of the wrong kind, or does not go with another.
+    #[error("{place}: {message}")]
+    Setting {
+        /// Where it was given: `run.toml:7`, `--beta`; else its name.
+        place: String,
+        /// What was wrong and what was got.
+        message: String,
     },
     /// Examples that cannot be used together.
     #[error("{message}")]
@@ -162,6 +173,20 @@ pub enum Error {
         /// What it said, never with the key.
         message: String,
     },
+    /// A state that an objective or a controller cannot go on from.
+    #[error("{message}")]
+    State {
+        /// What was wrong and what was got.
+        message: String,
+    },
+    /// An output folder in which a run stands that is not to be continued.
+    #[error("{} holds a run already ({found}): go on with it, or choose another folder", .path.display())]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// By what it was seen: `metrics.jsonl`, `checkpoint`, `checkpoint.old`.
+        found: &'static str,
+    },
 }
 
 impl Error {
@@ -192,6 +217,16 @@ impl Error {
             path: path.into(),
             message: message.into(),
         }
+    }
+
+    /// Whether a run was refused because another one stands in its output folder.
+    pub fn is_occupied(&self) -> bool {
+        matches!(self, Self::Occupied { .. })
+    }
+
+    /// Whether a state was refused because another objective or controller left it.
+    pub fn is_state(&self) -> bool {
+        matches!(self, Self::State { .. })
     }
 
     /// For `map_err`: remembers what was tried on which path.

@@ -3,6 +3,7 @@
 //!
 //! | module | what it holds | floor |
 //! |---|---|---|
+//! | `align` | with feature `align` the main job: settings, feedback, an aligned folder | 7 |
 //! | [`eval`] | win rates, judges, reward metrics; with feature `eval` benchmarks | 6 |
 //! | [`train`] | objectives, and with feature `train` the training loop | 5 |
 //! | [`mod@reference`] | where reference log-probabilities come from | 4 |
@@ -15,6 +16,8 @@
 //! A module imports only from floors below it, so each can be used without those above: the losses
 //! never see a model.
 
+#[cfg(feature = "align")]
+pub mod align;
 pub mod data;
 pub mod device;
 pub mod error;

@@ -1,5 +1,6 @@
 //! Private, numerically stable helpers. Each says why it exists.
 
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Bool, DType, FloatDType, Tensor};
 
 /// f16 and bf16 up to f32; f32 and f64 as they are. Half precision has 8 or 11 bits: a sum over a
@@ -42,4 +43,14 @@ pub(crate) fn constant_like<const D: usize>(tensor: Tensor<D>, like: &Tensor<D>)
         return tensor;
     }
     tensor.cast(like.dtype())
+}
+
+/// The loss of a classifier of logit `z` whose labels are wrong with probability ε:
+/// −(1−ε)·lnσ(z) − ε·lnσ(−z)
+pub(crate) fn smoothed(z: Tensor<1>, label_smoothing: f64) -> Tensor<1> {
+    if label_smoothing == 0.0 {
+        return log_sigmoid(z).neg();
+    }
+    let right = log_sigmoid(z.clone()) * (label_smoothing - 1.0);
+    right - log_sigmoid(z.neg()) * label_smoothing
 }

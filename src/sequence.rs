@@ -4,14 +4,14 @@ use burn::tensor::{Bool, Device, Int, Tensor, TensorData, assert_shape};
 use std::iter::repeat_n;
 
 /// One sequence of ids.
-pub(crate) struct Row<'a> {
+pub(crate) struct SequenceIds<'a> {
     pub(crate) prompt: &'a [u32],
     pub(crate) completion: &'a [u32],
     /// Lengths of the parts of the completion that are scored and not, by turns; empty if all is.
     pub(crate) runs: &'a [u32],
 }
 
-impl Row<'_> {
+impl SequenceIds<'_> {
     fn len(&self) -> usize {
         self.prompt.len() + self.completion.len()
     }
@@ -79,7 +79,7 @@ impl Sequences {
         pad: u32,
         device: &Device,
     ) -> Self {
-        let rows = rows.into_iter().map(|(prompt, completion)| Row {
+        let rows = rows.into_iter().map(|(prompt, completion)| SequenceIds {
             prompt,
             completion,
             runs: &[],
@@ -89,12 +89,12 @@ impl Sequences {
 
     /// As [`padded`](Self::padded), scoring what the runs of each row say.
     pub(crate) fn padded_rows<'a>(
-        rows: impl IntoIterator<Item = Row<'a>>,
+        rows: impl IntoIterator<Item = SequenceIds<'a>>,
         pad: u32,
         device: &Device,
     ) -> Self {
         let rows: Vec<_> = rows.into_iter().collect();
-        let width = rows.iter().map(Row::len).max();
+        let width = rows.iter().map(SequenceIds::len).max();
         let width = width.expect("a batch needs at least one sequence");
         assert!(width > 0, "a batch needs at least one token");
         let shape = [rows.len(), width];
@@ -187,6 +187,24 @@ impl Sequences {
         mask.iter::<bool>().filter(|&real| real).count()
     }
 
+    /// Some of the rows, in the order asked for, without autodiff.
+    ///
+    /// Masks are selected as numbers: burn-flex 0.22.1 selects booleans into a tensor of another
+    /// dtype, on which `bool_not` panics in the dev profile.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        let sequences = self.without_autodiff();
+        let device = sequences.tokens.device();
+        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let index = TensorData::new(index, [rows.len()]);
+        let index = Tensor::<1, Int>::from_data(index, &device);
+        let mask = |mask: Tensor<2, Bool>| mask.int().select(0, index.clone()).equal_elem(1);
+        Self::new(
+            sequences.tokens.select(0, index.clone()),
+            mask(sequences.attention_mask),
+            mask(sequences.completion_mask),
+        )
+    }
+
     /// The same sequences on another device.
     pub fn to_device(self, device: &Device) -> Self {
         Self {
@@ -203,5 +221,22 @@ impl Sequences {
             attention_mask: self.attention_mask.clone().without_autodiff(),
             completion_mask: self.completion_mask.clone().without_autodiff(),
         }
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selected_rows_have_masks_that_can_be_turned_round() {
+        let rows: [(&[u32], &[u32]); 3] = [(&[1], &[2]), (&[3, 4], &[5]), (&[6], &[7, 8])];
+        let all = Sequences::padded(rows, 0, &Device::flex());
+        let some = all.select(&[2, 0]);
+        assert_eq!(some.rows(), [vec![6, 7, 8], vec![1, 2]]);
+        let padding = some.attention_mask.clone().bool_not().into_data();
+        let padding: Vec<bool> = padding.iter().collect();
+        assert_eq!(padding, [false, false, false, false, false, true]);
+        assert_eq!(some.target_mask().dims(), [2, 2]);
     }
 }

@@ -1,5 +1,7 @@
-//! The floors of docs/design.md: a module imports only from floors below it, and files stay short.
+//! The house of docs/design.md: a module imports only from floors below it, no files import each
+//! other in a loop, files stay short and lines narrow.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +25,10 @@ const FLOORS: [(&str, usize); 15] = [
 ];
 /// Below this floor nothing may know of burn's optimizers or training loop.
 const TRAIN: usize = 5;
-const LONGEST: usize = 450;
+/// Lines of a file, its tests included.
+const LONGEST: usize = 400;
+/// Columns of comments and of Markdown.
+const WIDEST: usize = 100;
 
 fn floor(module: &str) -> usize {
     let found = FLOORS.iter().find(|(name, _)| *name == module);
@@ -101,7 +106,11 @@ fn listed(rest: &str) -> Vec<&str> {
 
 #[test]
 fn modules_import_only_from_floors_below() {
-    for (path, module, text) in modules() {
+    // The program sees the library as others do: `crate` is itself there.
+    let library = modules()
+        .into_iter()
+        .filter(|(_, module, _)| module != "bin");
+    for (path, module, text) in library {
         for import in imports(&text) {
             let below = floor(&import) < floor(&module) || import == module || import == "error";
             let beside = module == "loss" && import == "kl"; // a configuration nests another
@@ -147,4 +156,234 @@ fn backends_are_named_in_one_file_only() {
             path.display()
         );
     }
+}
+
+/// Paths that a file imports, outside of its tests: what stands behind `use` (each of a list in
+/// braces), and paths that are written out. Re-exports are no imports: a face uses nothing of them.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let code: String = text
+        .lines()
+        .take_while(|line| line.trim() != "#[cfg(test)]")
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+        .flat_map(|line| [line, " "])
+        .collect();
+    let mut found = Vec::new();
+    for statement in code.split([';', '}']) {
+        let words = statement.trim_start().trim_start_matches(['{', ' ']);
+        if let Some(tree) = words.strip_prefix("use ") {
+            // The statement may have been cut at a brace of its list.
+            let start = tree.as_ptr() as usize - code.as_ptr() as usize;
+            let end = code[start..]
+                .find(';')
+                .map_or(code.len(), |end| start + end);
+            expand(&code[start..end], &[], &mut found);
+        }
+    }
+    for prefix in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(prefix) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+                continue;
+            }
+            let rest = code[at..].chars();
+            let path: String = rest
+                .take_while(|c| c.is_alphanumeric() || matches!(c, '_' | ':'))
+                .collect();
+            found.push(path.split("::").map(str::to_string).collect());
+        }
+    }
+    found
+}
+
+/// `a::{b, c::d}` as `a::b` and `a::c::d`, behind what stood before.
+fn expand(tree: &str, before: &[String], found: &mut Vec<Vec<String>>) {
+    let (head, list) = match tree.split_once('{') {
+        Some((head, rest)) => (head, rest.rsplit_once('}').map(|(list, _)| list)),
+        None => (tree.split(" as ").next().unwrap_or(tree), None),
+    };
+    let words = head.split("::").map(str::trim).filter(|w| !w.is_empty());
+    let path: Vec<String> = before
+        .iter()
+        .cloned()
+        .chain(words.map(str::to_string))
+        .collect();
+    let Some(list) = list else {
+        found.push(path);
+        return;
+    };
+    let mut depth = 0;
+    for part in list.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    }) {
+        expand(part, &path, found);
+    }
+}
+
+/// A file's place in the crate: `src/a/b.rs` and `src/a/b/mod.rs` are `a::b`.
+fn place(file: &Path) -> Vec<String> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let inside = file.strip_prefix(&src).unwrap().with_extension("");
+    let mut words: Vec<String> = inside
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if words
+        .last()
+        .is_some_and(|word| word == "mod" || word == "main")
+    {
+        words.pop();
+    }
+    words
+}
+
+/// Each file with the files that it imports.
+fn graph() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let modules = modules();
+    let places: BTreeSet<Vec<String>> = modules.iter().map(|(path, ..)| place(path)).collect();
+    let imported = |from: &[String], path: &[String]| {
+        let mut words = path.iter().peekable();
+        let mut to: Vec<String> = match words.peek().map(|word| word.as_str()) {
+            Some("crate") => Vec::new(),
+            Some("super" | "self") => from.to_vec(),
+            // A child of this file; anything else is another crate.
+            Some(word) if places.contains(&[from, &[word.to_string()]].concat()) => from.to_vec(),
+            _ => return None,
+        };
+        while let Some(word) = words.next_if(|w| matches!(w.as_str(), "crate" | "super" | "self")) {
+            if word == "super" {
+                to.pop();
+            }
+        }
+        for word in words {
+            to.push(word.clone());
+            if !places.contains(&to) && !places.iter().any(|place| place.starts_with(&to)) {
+                to.pop();
+                break;
+            }
+        }
+        (places.contains(&to) && to != from).then_some(to)
+    };
+    let of = |(path, _, text): &(PathBuf, String, String)| {
+        let from = place(path);
+        let to = paths(text)
+            .iter()
+            .filter_map(|p| imported(&from, p))
+            .collect();
+        (from, to)
+    };
+    modules.iter().map(of).collect()
+}
+
+/// The first loop that is found, as the files on it.
+fn circle(graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> Option<Vec<String>> {
+    // Files that import nothing that is left are taken away until all are gone, or a loop is left.
+    let mut left: BTreeMap<_, BTreeSet<_>> = graph.clone();
+    loop {
+        let free: Vec<_> = left
+            .iter()
+            .filter(|(_, to)| to.iter().all(|to| !left.contains_key(to)))
+            .map(|(from, _)| from.clone())
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        free.iter().for_each(|from| _ = left.remove(from));
+    }
+    let mut at = left.keys().next()?.clone();
+    let mut walked = Vec::new();
+    while !walked.contains(&at) {
+        walked.push(at.clone());
+        at = left[&at].iter().find(|to| left.contains_key(*to))?.clone();
+    }
+    let start = walked.iter().position(|place| *place == at)?;
+    Some(
+        walked[start..]
+            .iter()
+            .map(|place| place.join("::"))
+            .collect(),
+    )
+}
+
+#[test]
+fn no_files_import_each_other_in_a_loop() {
+    let graph = graph();
+    let arrows: usize = graph.values().map(BTreeSet::len).sum();
+    assert!(arrows > 200, "only {arrows} imports were found");
+    let circle = circle(&graph);
+    assert!(circle.is_none(), "imported in a loop: {circle:?}");
+}
+
+#[test]
+fn loops_are_found() {
+    let words = |text: &str| -> Vec<String> { text.split("::").map(str::to_string).collect() };
+    let tree =
+        "use crate::{a::B, c::{d, e::F}}; pub use g::H; let x = super::i::j(); use super::k;";
+    let found: Vec<String> = paths(tree).iter().map(|path| path.join("::")).collect();
+    for path in [
+        "crate::a::B",
+        "crate::c::d",
+        "crate::c::e::F",
+        "super::i::j",
+        "super::k",
+    ] {
+        assert!(found.contains(&path.to_string()), "{path}: {found:?}");
+    }
+    assert!(!found.iter().any(|path| path.contains("g::H")), "{found:?}");
+    let arrows = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a")];
+    let mut graph = BTreeMap::new();
+    for (from, to) in arrows {
+        graph.insert(words(from), BTreeSet::from([words(to)]));
+    }
+    assert_eq!(circle(&graph), Some(vec!["b".to_string(), "c".to_string()]));
+    graph.insert(words("c"), BTreeSet::new());
+    assert_eq!(circle(&graph), None);
+}
+
+/// Lines of comments and Markdown that are too long and could have been wrapped: no tables, and
+/// something to wrap at.
+fn long_lines(text: &str, marks: &[&str]) -> Vec<usize> {
+    let long = |line: &str| {
+        let Some(words) = marks
+            .iter()
+            .find_map(|mark| line.trim_start().strip_prefix(mark))
+        else {
+            return false;
+        };
+        let words = words.trim_start_matches(['/', '!', ' ']);
+        line.chars().count() > WIDEST && !words.starts_with('|') && words.contains(' ')
+    };
+    let numbered = text.lines().enumerate();
+    numbered
+        .filter(|(_, line)| long(line))
+        .map(|(i, _)| i + 1)
+        .collect()
+}
+
+#[test]
+fn comments_and_manuals_wrap() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut long = Vec::new();
+    let mut look = |path: PathBuf, marks: &[&str]| {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = long_lines(&text, marks);
+        long.extend(
+            lines
+                .iter()
+                .map(|line| format!("{}:{line}", path.display())),
+        );
+    };
+    for folder in ["src", "tests", "benches", "examples"] {
+        sources(&root.join(folder))
+            .into_iter()
+            .for_each(|path| look(path, &["//"]));
+    }
+    let pages = fs::read_dir(root.join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let pages = pages.chain(["README.md", "CHANGELOG.md"].map(|name| root.join(name)));
+    let pages = pages.filter(|path| path.extension().is_some_and(|e| e == "md"));
+    pages.for_each(|path| look(path, &[""]));
+    assert!(long.is_empty(), "wider than {WIDEST} columns: {long:#?}");
 }

@@ -172,6 +172,34 @@ fn adapter_off_stays_the_base_while_the_adapter_learns() {
 }
 
 #[test]
+fn after_sft_of_an_adapter_the_reference_is_the_adapted_policy() {
+    let base = Bigram::new(1, &device());
+    let sequences = batch().completions;
+    let of_base = values(base.valid().log_probs(&sequences));
+    let group = ParamGroup::from_regex("table").unwrap();
+    let mut policy = base.apply_lora(Lora::new(2, 4.0).set_param_group(group));
+    let mut optimizer = AdamWConfig::new().init();
+    let mut learn = |policy: Bigram, sign: f32| {
+        let loss = policy.log_probs(&sequences).sum() * sign;
+        let grads = GradientsParams::from_grads(loss.backward(), &policy);
+        optimizer.step(0.05, policy, grads)
+    };
+    for _ in 0..3 {
+        policy = learn(policy, -1.0);
+    }
+    let of_sft = values(policy.valid().log_probs(&sequences));
+    let reference = Frozen::new(&policy);
+    // The same adapter goes on learning, now something else.
+    for _ in 0..3 {
+        policy = learn(policy, 1.0);
+    }
+    let of_policy = values(policy.valid().log_probs(&sequences));
+    assert!(of_policy != of_sft && of_sft != of_base);
+    assert_eq!(values(reference.log_probs(&policy, &sequences)), of_sft);
+    assert_eq!(values(AdapterOff.log_probs(&policy, &sequences)), of_base);
+}
+
+#[test]
 #[should_panic(expected = "AdapterOff needs a policy with LoRA adapters, got none")]
 fn adapter_off_refuses_a_policy_without_adapters() {
     let policy = Bigram::new(1, &device());

@@ -39,8 +39,11 @@ mod sampler;
 mod tally;
 mod tokens;
 
+pub use batch::batcher::Batcher;
 pub use batch::batches::{BinaryBatch, PreferenceBatch};
-pub use batch::binary::{Batcher, BinaryBatcher, PreferenceBatcher, SftBatcher};
+pub use batch::binary::BinaryBatcher;
+pub use batch::preference::PreferenceBatcher;
+pub use batch::sft::SftBatcher;
 #[cfg(feature = "cache")]
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
 pub use encode::encoder::{Encoded, Encoder};

@@ -3,12 +3,15 @@
 //! What touches burn's constructors of devices, the deprecated ones of LibTorch among them, is here
 //! and nowhere else.
 
+mod backend;
+mod quietly;
+
 use crate::error::Error;
-use burn::tensor::{Device, DeviceType, FloatDType, Tensor};
+use backend::{ALL, Backend};
+use burn::tensor::{Device, FloatDType, Tensor};
+use quietly::quietly;
 use std::fmt;
-use std::panic::{self, AssertUnwindSafe};
 use std::str::FromStr;
-use std::sync::Mutex;
 
 /// A device by name.
 ///
@@ -37,19 +40,6 @@ pub struct DeviceChoice {
     part: Part,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Backend {
-    Flex,
-    LibTorch,
-    Wgpu,
-    Vulkan,
-    Metal,
-    WebGpu,
-    Cuda,
-    Rocm,
-    Cpu,
-}
-
 /// Which part of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Part {
@@ -62,82 +52,6 @@ enum Part {
     Cpu,
     Cuda(usize),
     Mps,
-}
-
-const ALL: [Backend; 9] = [
-    Backend::Flex,
-    Backend::LibTorch,
-    Backend::Wgpu,
-    Backend::Vulkan,
-    Backend::Metal,
-    Backend::WebGpu,
-    Backend::Cuda,
-    Backend::Rocm,
-    Backend::Cpu,
-];
-
-impl Backend {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::LibTorch => "libtorch",
-            Self::Wgpu => "wgpu",
-            Self::Vulkan => "vulkan",
-            Self::Metal => "metal",
-            Self::WebGpu => "webgpu",
-            Self::Cuda => "cuda",
-            Self::Rocm => "rocm",
-            Self::Cpu => "cpu",
-        }
-    }
-
-    fn feature(self) -> &'static str {
-        match self {
-            Self::LibTorch => "tch",
-            other => other.name(),
-        }
-    }
-
-    /// What lists its devices, if it was compiled in.
-    fn kind(self) -> Option<DeviceType> {
-        match self {
-            #[cfg(feature = "flex")]
-            Self::Flex => Some(DeviceType::Flex),
-            #[cfg(feature = "tch")]
-            Self::LibTorch => Some(DeviceType::LibTorch),
-            #[cfg(feature = "wgpu")]
-            Self::Wgpu => Some(DeviceType::Wgpu),
-            #[cfg(feature = "vulkan")]
-            Self::Vulkan => Some(DeviceType::Vulkan),
-            #[cfg(feature = "metal")]
-            Self::Metal => Some(DeviceType::Metal),
-            #[cfg(feature = "webgpu")]
-            Self::WebGpu => Some(DeviceType::WebGpu),
-            #[cfg(feature = "cuda")]
-            Self::Cuda => Some(DeviceType::Cuda),
-            #[cfg(feature = "rocm")]
-            Self::Rocm => Some(DeviceType::Rocm),
-            #[cfg(feature = "cpu")]
-            Self::Cpu => Some(DeviceType::Cpu),
-            #[allow(unreachable_patterns)] // with every feature on
-            _ => None,
-        }
-    }
-
-    /// What to do where there is none.
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Flex | Self::Cpu => "this should not happen on a CPU",
-            Self::LibTorch => "is LIBTORCH set, and does it hold the libraries?",
-            Self::Wgpu | Self::Vulkan => {
-                "install a Vulkan driver (mesa-vulkan-drivers brings one that runs on the CPU)"
-            }
-            Self::Metal => "Metal needs Apple hardware",
-            Self::WebGpu => "WebGPU needs a browser",
-            Self::Cuda => "install NVIDIA's driver and the CUDA toolkit",
-            Self::Rocm => "install AMD's driver and ROCm",
-        }
-    }
 }
 
 impl DeviceChoice {
@@ -345,28 +259,6 @@ fn listed(choices: &[DeviceChoice]) -> String {
     }
 }
 
-/// The result, or the text of a panic, which is not printed.
-fn quietly<T>(f: impl FnOnce() -> T) -> Result<T, String> {
-    // The hook belongs to the process: one at a time, lest one takes another's silence for the
-    // original.
-    static HOOK: Mutex<()> = Mutex::new(());
-    let _one = HOOK.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let result = panic::catch_unwind(AssertUnwindSafe(f));
-    panic::set_hook(hook);
-    result.map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        let line = text.and_then(|text| text.lines().next()).unwrap_or("");
-        // What went wrong panicked on the device's own thread; this one only saw that it was gone.
-        if line.is_empty() || line.contains("RecvError") {
-            return "its driver gave up without a word".into();
-        }
-        line.to_string()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -437,12 +329,5 @@ mod tests {
                 .to_string();
             assert!(error.contains("does not compute with Flex32"), "{error}");
         }
-    }
-
-    #[test]
-    fn panics_become_text_and_the_hook_comes_back() {
-        assert_eq!(quietly(|| 7), Ok(7));
-        let text = quietly(|| panic!("first line\nsecond")).unwrap_err();
-        assert_eq!(text, "first line");
     }
 }

@@ -1,7 +1,8 @@
 //! The reference point z0 of the KTO paper.
 //!
 //! ```text
-//! z0 = max(0, 1/m · Σ_i [log π(y_j | x_i) − log π_ref(y_j | x_i)]),   j ≠ i        (arXiv:2402.01306 v5, §4.1)
+//! z0 = max(0, 1/m · Σ_i [log π(y_j | x_i) − log π_ref(y_j | x_i)]),   j ≠ i
+//!                                                        (arXiv:2402.01306 v5, §4.1)
 //! ```
 //!
 //! The completions y_j are those of the batch, each behind another prompt; [`data`](crate::data)

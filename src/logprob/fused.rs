@@ -81,7 +81,8 @@ impl FusedLinearLogProbsConfig {
 /// let device = Device::flex();
 /// let head = FusedLinearLogProbsConfig::new().init();
 /// let hidden = Tensor::<2>::from_data([[1.0, 0.0]], &device);
-/// let weight = Tensor::<2>::from_data([[0.0, 5.0], [3.0_f32.ln(), 5.0]], &device); // logits 0, ln 3
+/// // Logits 0 and ln 3.
+/// let weight = Tensor::<2>::from_data([[0.0, 5.0], [3.0_f32.ln(), 5.0]], &device);
 /// let log_probs = head.forward(hidden, weight, Tensor::<1, Int>::from_data([1], &device));
 /// assert!((log_probs.into_scalar::<f32>() - 0.75_f32.ln()).abs() < 1e-6);
 /// ```

@@ -13,7 +13,9 @@
 //! `E = exp(L − m)` and the gradient `g` of each log-probability:
 //!
 //! ```text
-//! dH = g·(w[target] − (E·W) / s)        dW = −Eᵀ·(g·H / s), then += g·h at target        db = −Eᵀ·(g / s), then += g at target
+//! dH = g·(w[target] − (E·W) / s)
+//! dW = −Eᵀ·(g·H / s), then += g·h at target
+//! db = −Eᵀ·(g / s), then += g at target
 //! ```
 
 #[cfg(feature = "flex")]

@@ -22,9 +22,11 @@ pub enum ClassInterval {
 /// use burn_kto::prelude::*;
 /// let weights = ClassWeights::from_counts(100, 1000, ClassInterval::ThreeHalves).unwrap();
 /// assert_eq!((weights.desirable, weights.undesirable), (10.0, 1.0));
-/// assert_eq!(weights.to_string(), "λ_D = 10.000, λ_U = 1.000 for 100 desirable and 1000 undesirable: ratio 1.000");
+/// let text = "λ_D = 10.000, λ_U = 1.000 for 100 desirable and 1000 undesirable: ratio 1.000";
+/// assert_eq!(weights.to_string(), text);
 /// let weights = ClassWeights::from_counts(1000, 100, ClassInterval::ThreeHalves).unwrap();
-/// assert!((weights.undesirable - 10.0 / 1.5).abs() < 1e-12 && (weights.ratio() - 1.5).abs() < 1e-12);
+/// assert!((weights.undesirable - 10.0 / 1.5).abs() < 1e-12);
+/// assert!((weights.ratio() - 1.5).abs() < 1e-12);
 /// let kto = weights.apply(KtoLossConfig::new()).init();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]

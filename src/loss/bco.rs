@@ -33,7 +33,7 @@ pub struct BcoLossConfig {
 impl BcoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)
+        crate::loss::checks::check_positive("beta", self.beta)
     }
 
     /// Builds the loss, with no reward seen yet.

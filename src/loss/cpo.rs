@@ -2,9 +2,9 @@
 
 use super::output::{Pair, PreferenceOutput};
 use super::preference::{PreferenceInput, PreferenceLoss};
-use super::smoothed;
 use crate::error::Error;
 use crate::math::expm1;
+use crate::math::smoothed;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
@@ -51,7 +51,7 @@ pub struct CpoLossConfig {
 impl CpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)?;
+        crate::loss::checks::check_positive("beta", self.beta)?;
         match self.variant {
             CpoVariant::Sigmoid { label_smoothing: e } => {
                 let reason = "must be in [0, 0.5)";
@@ -64,7 +64,7 @@ impl CpoLossConfig {
             }
             CpoVariant::Hinge | CpoVariant::Ipo => {}
         }
-        super::check_weight("sft_weight", self.sft_weight)
+        crate::loss::checks::check_weight("sft_weight", self.sft_weight)
     }
 
     /// Builds the loss.

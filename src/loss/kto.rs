@@ -71,9 +71,9 @@ impl KtoLossConfig {
 
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)?;
-        super::check_weight("desirable_weight", self.desirable_weight)?;
-        super::check_weight("undesirable_weight", self.undesirable_weight)?;
+        crate::loss::checks::check_positive("beta", self.beta)?;
+        crate::loss::checks::check_weight("desirable_weight", self.desirable_weight)?;
+        crate::loss::checks::check_weight("undesirable_weight", self.undesirable_weight)?;
         self.kl.validate()
     }
 

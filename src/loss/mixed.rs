@@ -48,9 +48,9 @@ impl MixedLossConfig {
         Error::check(ok, "parts", "must hold at least one loss", "none")?;
         for part in &self.parts {
             part.loss.validate()?;
-            super::check_weight("weight", part.weight)?;
+            crate::loss::checks::check_weight("weight", part.weight)?;
         }
-        super::check_weight("sft_weight", self.sft_weight)
+        crate::loss::checks::check_weight("sft_weight", self.sft_weight)
     }
 
     /// Builds the loss.

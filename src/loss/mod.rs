@@ -34,6 +34,7 @@
 
 mod balance;
 mod bco;
+mod checks;
 mod cpo;
 mod dpo;
 mod kto;
@@ -63,28 +64,3 @@ pub use slic::{SlicLoss, SlicLossConfig};
 pub use token::{
     Humanline, TokenLevel, TokenLevelConfig, Tokens, humanline_unclamped, wpo_weights,
 };
-
-use crate::error::Error;
-use burn::tensor::Tensor;
-use burn::tensor::activation::log_sigmoid;
-
-/// −(1−ε)·lnσ(z) − ε·lnσ(−z)
-fn smoothed(z: Tensor<1>, label_smoothing: f64) -> Tensor<1> {
-    if label_smoothing == 0.0 {
-        return log_sigmoid(z).neg();
-    }
-    let right = log_sigmoid(z.clone()) * (label_smoothing - 1.0);
-    right - log_sigmoid(z.neg()) * label_smoothing
-}
-
-/// Refuses a weight that is negative or not finite.
-fn check_weight(field: &'static str, weight: f64) -> Result<(), Error> {
-    let ok = weight >= 0.0 && (weight as f32).is_finite();
-    Error::check(ok, field, "must be finite and not negative", weight)
-}
-
-/// Refuses a β or margin that is not positive, or that f32 cannot hold.
-fn check_positive(field: &'static str, value: f64) -> Result<(), Error> {
-    let ok = value as f32 > 0.0 && (value as f32).is_finite();
-    Error::check(ok, field, "must be positive and finite", value)
-}

@@ -2,8 +2,8 @@
 
 use super::output::{Pair, PreferenceOutput};
 use super::preference::{PreferenceInput, PreferenceLoss};
-use super::smoothed;
 use crate::error::Error;
+use crate::math::smoothed;
 use burn::config::Config;
 use burn::tensor::Tensor;
 
@@ -22,8 +22,8 @@ pub struct OrpoLossConfig {
 impl OrpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)?;
-        super::check_weight("sft_weight", self.sft_weight)
+        crate::loss::checks::check_positive("beta", self.beta)?;
+        crate::loss::checks::check_weight("sft_weight", self.sft_weight)
     }
 
     /// Builds the loss.

@@ -19,7 +19,7 @@ pub struct RewardLossConfig {
 impl RewardLossConfig {
     /// Checks the range.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_weight("centring", self.centring)
+        crate::loss::checks::check_weight("centring", self.centring)
     }
 
     /// Builds the loss.

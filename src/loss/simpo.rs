@@ -2,8 +2,8 @@
 
 use super::output::{Pair, PreferenceOutput};
 use super::preference::{PreferenceInput, PreferenceLoss};
-use super::smoothed;
 use crate::error::Error;
+use crate::math::smoothed;
 use burn::config::Config;
 
 /// The margin that SimPO asks for, in either of the two conventions in use.
@@ -46,13 +46,13 @@ pub struct SimpoLossConfig {
 impl SimpoLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)?;
+        crate::loss::checks::check_positive("beta", self.beta)?;
         let gamma = self.margin.gamma(self.beta);
         Error::check(gamma.is_finite(), "margin", "must be finite", gamma)?;
         let e = self.label_smoothing;
         let reason = "must be in [0, 0.5)";
         Error::check((0.0..0.5).contains(&e), "label_smoothing", reason, e)?;
-        super::check_weight("sft_weight", self.sft_weight)
+        crate::loss::checks::check_weight("sft_weight", self.sft_weight)
     }
 
     /// Builds the loss.

@@ -20,8 +20,8 @@ pub struct SlicLossConfig {
 impl SlicLossConfig {
     /// Checks the ranges.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("margin", self.margin)?;
-        super::check_weight("sft_weight", self.sft_weight)
+        crate::loss::checks::check_positive("margin", self.margin)?;
+        crate::loss::checks::check_weight("sft_weight", self.sft_weight)
     }
 
     /// Builds the loss.

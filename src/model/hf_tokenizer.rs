@@ -1,9 +1,10 @@
 //! Any `tokenizer.json`, through Hugging Face's tokenizers.
 
+use super::files::{failed, read, read_json};
 use super::{Placed, Tokenizer};
 use crate::error::Error;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use tokenizers::{AddedToken, NormalizedString, Normalizer, NormalizerWrapper};
 
@@ -37,7 +38,8 @@ impl HfTokenizer {
     ///
     /// ```
     /// use burn_kto::prelude::*;
-    /// let json = r#"{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "!": 2}, "merges": []}}"#;
+    /// let json = r#"{"version": "1.0", "added_tokens": [],
+    ///     "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "!": 2}, "merges": []}}"#;
     /// let tokenizer = HfTokenizer::from_bytes(json, 2)?;
     /// assert_eq!(tokenizer.encode("abba")?, [0, 1, 1, 0]);
     /// assert_eq!((tokenizer.bos(), tokenizer.eos(), tokenizer.pad()), (None, 2, 2));
@@ -95,6 +97,16 @@ impl HfTokenizer {
     /// For [`GenerationConfig::stop_tokens`](super::GenerationConfig).
     pub fn stop_tokens(&self) -> &[u32] {
         &self.stop_tokens
+    }
+
+    /// Text of `tokens`, special tokens as they are spelled: what a model sees.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Tokenizer::decode).
+    pub fn decode_all(&self, tokens: &[u32]) -> Result<String, Error> {
+        let decoded = self.inner.decode(tokens, false);
+        decoded.map_err(|error| refused(&error.to_string()))
     }
 
     /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`,
@@ -190,19 +202,6 @@ fn folds(normalizer: &NormalizerWrapper, token: &str) -> bool {
         NormalizerWrapper::ByteLevel(_) => false,
         _ => true,
     }
-}
-
-/// A file that is there as more than its name.
-pub(super) fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    if bytes.starts_with(b"version https://git-lfs") {
-        let message = format!("is a Git LFS pointer, not {what}: run `git lfs pull`");
-        return Err(failed(path, message));
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Err(failed(path, "is empty"));
-    }
-    Ok(bytes)
 }
 
 fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
@@ -379,24 +378,6 @@ fn cuts<'t>(token: &AddedToken, mut added: impl Iterator<Item = &'t AddedToken>)
             .any(|end| end.starts_with(text) || text.starts_with(end))
     };
     plain && mark && !added.any(|other| reached(&other.content))
-}
-
-/// `None` where there is no such file.
-pub(super) fn read_json(path: &Path) -> Result<Option<Value>, Error> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    let value = serde_json::from_str(&text);
-    value.map_err(|error| failed(path, error.to_string()))
-}
-
-pub(super) fn failed(path: &Path, message: impl Into<String>) -> Error {
-    Error::Model {
-        path: PathBuf::from(path),
-        message: message.into(),
-    }
 }
 
 fn refused(message: &str) -> Error {

@@ -9,8 +9,15 @@ use burn::tensor::Tensor;
 /// The policy with its LoRA adapters switched off: the model that they were attached to, without a
 /// second copy.
 ///
-/// For policies made with burn's `Module::apply_lora`. On a policy without adapters it would be the
-/// policy itself, a reference that follows it: use [`Frozen`](super::Frozen) there.
+/// For policies made with burn's `Module::apply_lora`, of which nothing but the adapter was
+/// trained, from its beginning: what the adapter was attached to is then what the policy was before
+/// alignment.
+///
+/// Not after SFT of the same adapter: the model without it is the one before SFT, and the policy
+/// would be pulled back to that. Use [`Frozen::new`](super::Frozen::new) of the adapted policy
+/// there; it shares the tensors of the base, which are not trained, and holds no more than the
+/// adapter as it was. On a policy without adapters it would be the policy itself, a reference that
+/// follows it, and panics: use [`Frozen`](super::Frozen) there too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AdapterOff;
 

@@ -1,9 +1,9 @@
 //! Log-probabilities that were computed before.
 
-use super::{Frozen, Reference};
+use super::{Frozen, Reference, TokenReference};
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -99,7 +99,7 @@ impl<M: CausalLm> Cached<M> {
                 keys.len()
             );
         };
-        let rows = select(sequences, &missing);
+        let rows = sequences.select(&missing);
         let values = model.log_probs(model.model(), &rows).into_data();
         let mut table = self.lock();
         for (row, value) in missing.into_iter().zip(values.iter::<f64>()) {
@@ -125,20 +125,22 @@ impl<M: CausalLm> Reference<M> for Cached<M> {
     }
 }
 
-fn plain_device(sequences: &Sequences) -> Device {
-    sequences.tokens.device().inner()
+impl<M: CausalLm> TokenReference<M> for Cached<M> {
+    /// Computed every time: sums are remembered, single tokens are not.
+    ///
+    /// # Panics
+    ///
+    /// If the model was dropped.
+    fn token_log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<2> {
+        let Some(model) = &self.model else {
+            panic!("single tokens are not in the cache and its model was dropped");
+        };
+        model.token_log_probs(policy, sequences)
+    }
 }
 
-fn select(sequences: &Sequences, rows: &[usize]) -> Sequences {
-    let sequences = sequences.without_autodiff();
-    let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-    let index = TensorData::new(index, [rows.len()]);
-    let index = Tensor::<1, Int>::from_data(index, &plain_device(&sequences));
-    Sequences::new(
-        sequences.tokens.select(0, index.clone()),
-        sequences.attention_mask.select(0, index.clone()),
-        sequences.completion_mask.select(0, index),
-    )
+fn plain_device(sequences: &Sequences) -> Device {
+    sequences.tokens.device().inner()
 }
 
 /// 128 bits a row, of its real tokens and which of them are scored.

@@ -1,23 +1,62 @@
 //! Where the reference log-probabilities come from.
 //!
-//! | reference | holds | a step costs | when |
+//! | I have | use | it holds | a step costs |
 //! |---|---|---|---|
-//! | [`Frozen`] | a second copy of the weights (shared until the policy moves) | a forward pass | the default |
-//! | [`Cached`] | a number a sequence, and a model until it is dropped | nothing once known | several epochs; pairs, or KTO with a fixed z0, with memory for one model only |
-//! | [`AdapterOff`] | nothing | a forward pass | LoRA: the policy without its adapters |
-//! | [`ReferenceFree`] | nothing | nothing | no reference at all: a uniform π_ref |
-//! | [`Moving`] | as `Frozen` | a forward pass | TR-DPO, humanline: the reference follows the policy |
+//! | a model, all of it trained | [`Frozen`] of the model before training, the default | a second copy of the weights, shared until the policy moves | a forward pass |
+//! | the same, and several epochs over the data | [`Cached`], for pairs, and for KTO with a fixed z0: its mismatched pairs are new at every step | a number a sequence, and the model until it is dropped | nothing once known |
+//! | a model with a fresh adapter | [`AdapterOff`]: the policy without its adapter | nothing | a forward pass |
+//! | a model with an adapter from SFT, which goes on learning | [`Frozen`] of the adapted policy before training | the adapter as it was; the base is shared, since it never moves | a forward pass |
+//! | no memory or time for a reference | [`ReferenceFree`]: a uniform π_ref | nothing | nothing |
+//! | a reference that is to follow the policy (TR-DPO, humanline) | [`Moving`] | as `Frozen` | a forward pass |
 //!
-//! All but [`Cached`] are a [`TokenReference`] as well, for losses that look at single tokens.
+//! The fourth row is where most is lost in silence. A policy is compared with what it was before
+//! alignment, and after SFT that is the base *with* its adapter: [`AdapterOff`] would compare it
+//! with the base, count what SFT taught as a deviation from the reference, and start with rewards
+//! other than 0. `rewards/chosen` and `rewards/rejected` of the evaluation before the first step
+//! show it: both are 0 where the reference is the policy as it was.
+//!
+//! ```
+//! use burn::module::{Lora, ParamGroup};
+//! use burn::tensor::Device;
+//! use burn_kto::prelude::*;
+//! # #[derive(burn::module::Module, Debug)]
+//! # struct Bigram { table: burn::module::Param<burn::tensor::Tensor<2>> }
+//! # impl CausalLm for Bigram {
+//! #     fn token_log_probs(&self, sequences: &Sequences) -> burn::tensor::Tensor<2> {
+//! #         let [batch, seq] = sequences.dims();
+//! #         let context = sequences.tokens.clone().narrow(1, 0, seq - 1);
+//! #         let rows = self.table.val().select(0, context.reshape([-1]));
+//! #         let logits = rows.reshape([batch, seq - 1, 6]);
+//! #         let log_probs = token_log_probs(logits, sequences.targets());
+//! #         log_probs.mask_fill(sequences.target_mask().bool_not(), 0.0)
+//! #     }
+//! # }
+//! # let device = Device::flex().autodiff();
+//! # let table = burn::tensor::Tensor::random([6, 6], burn::tensor::Distribution::Default, &device);
+//! # let model = Bigram { table: burn::module::Param::from_tensor(table) };
+//! let group = ParamGroup::from_regex("table").unwrap();
+//! let policy = model.apply_lora(Lora::new(2, 4.0).set_param_group(group));
+//! // … SFT of the adapter, then, before KTO or DPO goes on with it:
+//! let reference = Frozen::new(&policy); // not AdapterOff, which is the model before SFT
+//! # let rows: [(&[u32], &[u32]); 1] = [(&[1], &[2])];
+//! # let sequences = Sequences::padded(rows, 0, &device);
+//! # let of = |x: burn::tensor::Tensor<1>| x.into_scalar::<f32>();
+//! # assert_eq!(of(reference.log_probs(&policy, &sequences)), of(policy.log_probs(&sequences)));
+//! ```
+//!
+//! All are a [`TokenReference`] as well, for losses that look at single tokens; [`Cached`] does not
+//! remember those. [`ReferenceChoice`] builds one from a setting.
 
 mod adapter;
 mod cached;
+mod choice;
 mod free;
 mod frozen;
 mod moving;
 
 pub use adapter::AdapterOff;
 pub use cached::Cached;
+pub use choice::{ChosenReference, ReferenceChoice, ReferenceModel};
 pub use free::ReferenceFree;
 pub use frozen::Frozen;
 pub use moving::{Moving, MovingConfig};

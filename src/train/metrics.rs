@@ -5,6 +5,7 @@ use crate::loss::{BinaryOutput, PreferenceOutput, RewardOutput, SftOutput};
 use crate::math::indicator;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What follows from sums under other names.
 const DERIVED: [&str; 4] = ["rewards/margins", "kl/raw", "kl/count", "kl/std_err"];
@@ -126,17 +127,46 @@ impl LossOutput for SftOutput {
 /// Means, each pooled as Σ over everything divided by the count of everything: averaging the means
 /// of batches is wrong as soon as their counts differ.
 ///
-/// | name | meaning |
+/// All that objectives report, of held-out data too:
+///
+/// | name | what it is | in | mean over | reported by |
+/// |---|---|---|---|---|
+/// | `loss` | what is minimized | as the loss; SFT: nats a token | examples, pairs; SFT: scored tokens | all |
+/// | `kl` | the z0 that was used; BCO: δ/β | nats, summed over a completion | examples | objectives on thumbs |
+/// | `kl/raw` | log π − log π_ref of the mismatched pairs, before the clamp | nats, summed over a completion | mismatched pairs | KTO that estimates z0 |
+/// | `kl/std_err` | standard error of `kl/raw` | nats | | KTO that estimates z0, from two pairs on |
+/// | `kl/count` | how many mismatched pairs `kl/raw` is the mean of | pairs, summed over the step | | KTO that estimates z0 |
+/// | `kl/clamped` | how often the clamp at 0 acted | share | estimates of z0 | KTO that estimates z0 |
+/// | `kl/matched_fraction` | mismatched pairs with a completion of their own prompt; 0, or z0 is wrong | share | mismatched pairs | KTO, from batches that a batcher made |
+/// | `rewards/chosen` | reward of desirable or chosen completions, see below | β · nats | those completions | objectives on thumbs, on pairs, and reward models |
+/// | `rewards/rejected` | reward of undesirable or rejected completions | β · nats | those completions | the same |
+/// | `rewards/margins` | `rewards/chosen` − `rewards/rejected`, where both are there | β · nats | | the same |
+/// | `rewards/accuracies` | thumbs: reward above β·z0 for up, below for down; pairs: chosen above rejected; ties count half | share | examples, pairs | the same |
+/// | `logps/chosen` | log π of desirable or chosen completions | nats, summed over a completion | those completions | objectives on thumbs and on pairs |
+/// | `logps/rejected` | log π of undesirable or rejected completions | nats, summed over a completion | those completions | the same |
+///
+/// A reward is
+///
+/// | objective | reward |
 /// |---|---|
-/// | `loss` | mean over examples, or tokens for SFT |
-/// | `kl` | the reference point z0 |
-/// | `kl/raw`, `kl/std_err`, `kl/count` | mean log-ratio of the mismatched pairs before the clamp, its standard error, and how many they are |
-/// | `kl/matched_fraction` | share of the mismatched pairs with a completion of their own prompt; 0, or z0 is wrong |
-/// | `kl/clamped` | how often the clamp at 0 acted |
-/// | `rewards/chosen`, `rewards/rejected` | mean reward of desirable (chosen) and undesirable (rejected) completions |
-/// | `rewards/margins` | their difference, where both classes are there |
-/// | `rewards/accuracies` | share of examples on the right side of z0, or of pairs in the right order; ties count half |
-/// | `logps/chosen`, `logps/rejected` | mean log π of the completions |
+/// | KTO, BCO, DPO, β-DPO, mixtures (β of their first part) | β·(log π − log π_ref), summed over the completion |
+/// | SimPO, ORPO | β·log π, averaged over its tokens |
+/// | CPO | β·log π as the variant compares it: summed, averaged for IPO, averaged and bent for AlphaPO |
+/// | SLiC | log π, summed; there is no β |
+/// | `RewardLoss` | the model's score, which has no unit |
+/// | `TokenLevel` and `Wpo` | that of the loss inside, of tokens as `TokenLevel` weighs and bounds them |
+///
+/// Under `TokenLevel<KtoLoss>` `kl/raw` and `logps/*` are of bounded tokens too. Without a reference
+/// ([`ReferenceFree`](crate::reference::ReferenceFree)) log π_ref is 0, `kl` is the mean log π of
+/// the mismatched pairs, and nothing is clamped.
+///
+/// What an objective works with at the moment stands beside the metrics of a step, not among them
+/// ([`Objective::settings`](super::Objective::settings)):
+///
+/// | name | what it is | reported by |
+/// |---|---|---|
+/// | `beta`, `desirable_weight`, `undesirable_weight` | β, λ_D, λ_U of this step | [`Controlled`](super::Controlled) |
+/// | `beta_dpo/margin`, `beta_dpo/deviation` | running mean and standard deviation of the log-ratio of the chosen less that of the rejected, in nats, without β | [`BetaDpo`](super::BetaDpo) |
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     sums: BTreeMap<&'static str, (f64, f64)>,
@@ -220,6 +250,36 @@ impl Metrics {
         self.spreads.get(name).copied()
     }
 
+    /// What people look at first, on one line: the loss, z0, the margin of the rewards and how often
+    /// they are right, as far as they are reported.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// let mut metrics = Metrics::default();
+    /// metrics.add("loss", 1.0, 2.0);
+    /// metrics.add("rewards/accuracies", 3.0, 4.0);
+    /// assert_eq!(metrics.summary(), "loss 0.5000  accuracy 0.7500");
+    /// ```
+    pub fn summary(&self) -> String {
+        let part = |name, label| Some(format!("{label} {:.4}", self.get(name)?));
+        let parts = [
+            part("loss", "loss"),
+            self.z0().map(|z0| z0.to_string()),
+            part("rewards/margins", "margin"),
+            part("rewards/accuracies", "accuracy"),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
+    }
+
+    /// The reference point as a person wants to read it; `None` where there is none.
+    pub fn z0(&self) -> Option<Z0> {
+        Some(Z0 {
+            value: self.get("kl")?,
+            mean: self.get("kl/raw"),
+            clamped: self.get("kl/clamped").unwrap_or(0.0),
+        })
+    }
+
     /// All means by name, those that follow from others included.
     pub fn means(&self) -> BTreeMap<&'static str, f64> {
         let names = self.sums.keys().copied().chain(DERIVED);
@@ -229,9 +289,73 @@ impl Metrics {
     }
 }
 
+/// The reference point z0 of [`Metrics`], and what the clamp at 0 did to it.
+///
+/// ```
+/// use burn_kto::prelude::*;
+/// let z0 = |value, mean, clamped| Z0 { value, mean, clamped }.to_string();
+/// assert_eq!(z0(1.234, Some(1.234), 0.0), "z0 1.23");
+/// assert_eq!(z0(0.0, Some(-1.3), 1.0), "z0 0 (mean -1.3, clamped)");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Z0 {
+    /// z0, `kl`.
+    pub value: f64,
+    /// The mean log-ratio before the clamp, `kl/raw`; `None` where z0 has no mismatched pairs.
+    pub mean: Option<f64>,
+    /// How often the clamp acted, `kl/clamped`, in \[0, 1\].
+    pub clamped: f64,
+}
+
+impl fmt::Display for Z0 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A policy that still is its reference has a mean of ±0, or of something in the last bits.
+        match self.mean {
+            Some(mean) if self.clamped > 0.0 && mean.abs() >= 0.005 => {
+                let digits = if mean.abs() < 1.0 { 2 } else { 1 };
+                if self.value == 0.0 {
+                    write!(f, "z0 0 (mean {mean:.digits$}, clamped)")
+                } else {
+                    let value = self.value;
+                    write!(f, "z0 {value:.2} (mean {mean:.digits$}, clamped in part)")
+                }
+            }
+            // + 0.0 takes the sign off a −0.
+            _ => write!(f, "z0 {:.2}", (self.value * 100.0).round() / 100.0 + 0.0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn z0_says_where_it_is_clamped() {
+        let of = |steps: &[(f64, f64)]| {
+            let mut metrics = Metrics::default();
+            for &(value, raw) in steps {
+                metrics.add("kl", value * 4.0, 4.0);
+                metrics.add("kl/clamped", f64::from(value > raw), 1.0);
+                metrics.add_spread("kl/raw", KlSums::of(&[raw - 1.0, raw + 1.0]));
+            }
+            metrics.z0().map(|z0| z0.to_string())
+        };
+        assert_eq!(of(&[]), None, "SFT has no z0");
+        assert_eq!(of(&[(1.234, 1.234)]).unwrap(), "z0 1.23");
+        let clamped = of(&[(0.0, -1.3)]).unwrap();
+        assert_eq!(clamped, "z0 0 (mean -1.3, clamped)");
+        let near = of(&[(0.0, -0.04)]).unwrap();
+        assert_eq!(near, "z0 0 (mean -0.04, clamped)");
+        assert_eq!(of(&[(0.0, -1e-9)]).unwrap(), "z0 0.00", "before training");
+        let part = of(&[(1.0, 1.0), (0.0, -2.6)]).unwrap();
+        assert_eq!(part, "z0 0.50 (mean -0.80, clamped in part)");
+        let free = of(&[(-31.5, -31.5)]).unwrap();
+        assert_eq!(free, "z0 -31.50", "the mean of log π is not clamped");
+        let mut fixed = Metrics::default();
+        fixed.add("kl", 2.0, 4.0);
+        assert_eq!(fixed.z0().unwrap().to_string(), "z0 0.50", "no pairs");
+    }
 
     #[test]
     fn means_are_pooled_not_averaged() {

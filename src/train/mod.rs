@@ -12,7 +12,7 @@ mod metrics;
 mod objective;
 
 pub use controller::{BetaToTarget, Controlled, Controller, Knobs, Tunable, WeightsFromCounts};
-pub use metrics::{LossOutput, Metrics};
+pub use metrics::{LossOutput, Metrics, Z0};
 pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 
 #[cfg(feature = "train")]
@@ -21,10 +21,16 @@ mod run;
 #[cfg(feature = "train")]
 pub use run::config::{Schedule, TrainerConfig};
 #[cfg(feature = "train")]
+pub use run::hook::{
+    CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
+};
+#[cfg(feature = "train")]
 pub use run::optimizer::{DecayGroup, Optimizer, OptimizerConfig};
 #[cfg(feature = "train")]
 pub use run::progress::Progress;
 #[cfg(feature = "train")]
+pub use run::session::Run;
+#[cfg(feature = "train")]
 pub use run::step::{StepReport, train_step};
 #[cfg(feature = "train")]
-pub use run::trainer::{Run, Trainer};
+pub use run::trainer::Trainer;

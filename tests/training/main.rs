@@ -1,10 +1,13 @@
 //! The training loop: against reference trajectories, and by its own laws.
 
+mod hooks;
+mod names;
 mod objectives;
 mod optimizer;
 mod recorded;
 mod running;
 mod sampled;
+mod wrappers;
 
 use burn::module::Module;
 use burn::tensor::Device;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 
 /// Pairs of which the chosen repeats the prompt's last token.
-fn preferences(n: u32) -> Vec<TokenizedPreference> {
+pub(super) fn preferences(n: u32) -> Vec<TokenizedPreference> {
     let row = |i: u32| {
         let asked = 1 + i % 5;
         let other = 1 + (asked + i / 5 % 4) % 5;
@@ -22,7 +22,7 @@ fn preferences(n: u32) -> Vec<TokenizedPreference> {
     (0..n).map(row).collect()
 }
 
-fn demonstrations(n: u32) -> Vec<TokenizedSft> {
+pub(super) fn demonstrations(n: u32) -> Vec<TokenizedSft> {
     let rows = preferences(n).into_iter();
     rows.map(|row| TokenizedSft::new(row.prompt.to_vec(), row.chosen.to_vec()))
         .collect()
@@ -309,7 +309,8 @@ fn what_objectives_carry_survives_an_interruption() {
 fn a_state_of_another_objective_is_refused() {
     let mut bco = BcoLossConfig::new().init();
     let error = Objective::<Llama, ReferenceFree>::restore(&mut bco, &serde_json::json!(0.5));
-    assert!(error.unwrap_err().to_string().contains("another objective"));
+    let error = error.unwrap_err();
+    assert!(error.is_state() && error.to_string().contains("another objective"));
     let mut kto = kto();
     let error = Objective::<Llama, ReferenceFree>::restore(&mut kto, &serde_json::json!("x"));
     assert!(error.is_err());

@@ -1,196 +1,16 @@
-//! From token ids to batches.
+//! Batches of completions with thumbs, and mismatched pairs for z0.
 
-use crate::data::batch::batches::{BinaryBatch, PreferenceBatch};
-use crate::data::batch::mismatch::mismatch;
+use super::batcher::{Batcher, fingerprint_of, ids, row};
+use super::batches::BinaryBatch;
+use super::mismatch::mismatch;
 use crate::data::sampler::RowInfo;
-use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
+use crate::data::tokens::examples::TokenizedBinary;
 use crate::error::Error;
-use crate::sequence::{Row, Sequences};
+use crate::sequence::Sequences;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
-
-/// Makes the batches of an optimizer step.
-pub trait Batcher {
-    /// A tokenized example.
-    type Example;
-    /// What one pass works on.
-    type Batch;
-
-    /// A number that other examples would not have, so that a run is continued on its own data
-    /// only. 0 by default, which says nothing.
-    fn fingerprint(&self, dataset: &[Self::Example]) -> u64 {
-        let _ = dataset;
-        0
-    }
-
-    /// What a sampler looks at, in the order of `dataset`. Nothing is known by default, and options
-    /// that need it are refused.
-    fn describe(&self, dataset: &[Self::Example]) -> Vec<RowInfo> {
-        vec![RowInfo::default(); dataset.len()]
-    }
-
-    /// The examples `indices` of `dataset`, as micro-batches of at most `micro_batch_size`
-    /// examples, in order.
-    ///
-    /// What is drawn at random comes from `rng` alone.
-    ///
-    /// # Errors
-    ///
-    /// Where the examples do not allow a batch.
-    fn window(
-        &self,
-        dataset: &[Self::Example],
-        indices: &[usize],
-        micro_batch_size: usize,
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Result<Vec<Self::Batch>, Error>;
-}
-
-/// FNV-1a over everything in it: the same in every release of Rust, unlike the standard hasher.
-fn fnv(parts: impl Iterator<Item = u64>) -> u64 {
-    let bytes = parts.flat_map(u64::to_le_bytes);
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
-}
-
-/// Ids behind their number, so that their borders count.
-fn ids(ids: &[u32]) -> impl Iterator<Item = u64> {
-    std::iter::once(ids.len() as u64).chain(ids.iter().map(|&id| u64::from(id)))
-}
-
-/// Of a prompt and the longest of its completions.
-fn row(prompt: &[u32], completion: usize) -> RowInfo {
-    RowInfo::new(fnv(ids(prompt)), prompt.len() + completion)
-}
-
-/// Pads demonstrations.
-#[derive(Clone, Copy, Debug)]
-pub struct SftBatcher {
-    pad: u32,
-}
-
-impl SftBatcher {
-    /// Padding with this id.
-    pub fn new(pad: u32) -> Self {
-        Self { pad }
-    }
-
-    /// One batch, for a loop of one's own.
-    ///
-    /// # Panics
-    ///
-    /// Without an example.
-    pub fn batch(&self, examples: &[TokenizedSft], device: &Device) -> Sequences {
-        Sequences::padded_rows(examples.iter().map(demonstration), self.pad, device)
-    }
-}
-
-fn demonstration(example: &TokenizedSft) -> Row<'_> {
-    Row {
-        prompt: &example.prompt,
-        completion: &example.completion,
-        runs: &example.runs,
-    }
-}
-
-impl Batcher for SftBatcher {
-    type Example = TokenizedSft;
-    type Batch = Sequences;
-
-    fn fingerprint(&self, dataset: &[TokenizedSft]) -> u64 {
-        let rows = dataset.iter();
-        fnv(rows.flat_map(|e| {
-            [&e.prompt, &e.completion, &e.runs]
-                .into_iter()
-                .flat_map(|l| ids(l))
-        }))
-    }
-
-    fn describe(&self, dataset: &[TokenizedSft]) -> Vec<RowInfo> {
-        let row = |e: &TokenizedSft| row(&e.prompt, e.completion.len());
-        dataset.iter().map(row).collect()
-    }
-
-    fn window(
-        &self,
-        dataset: &[TokenizedSft],
-        indices: &[usize],
-        micro_batch_size: usize,
-        _rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Result<Vec<Sequences>, Error> {
-        let batch = |rows: &[usize]| {
-            let rows = rows.iter().map(|&i| demonstration(&dataset[i]));
-            Sequences::padded_rows(rows, self.pad, device)
-        };
-        Ok(indices.chunks(micro_batch_size).map(batch).collect())
-    }
-}
-
-/// Pads pairs, the chosen and the rejected each to their own longest.
-#[derive(Clone, Copy, Debug)]
-pub struct PreferenceBatcher {
-    pad: u32,
-}
-
-impl PreferenceBatcher {
-    /// Padding with this id.
-    pub fn new(pad: u32) -> Self {
-        Self { pad }
-    }
-
-    /// One batch, for a loop of one's own.
-    ///
-    /// # Panics
-    ///
-    /// Without an example.
-    pub fn batch(&self, examples: &[TokenizedPreference], device: &Device) -> PreferenceBatch {
-        self.pairs(&examples.iter().collect::<Vec<_>>(), device)
-    }
-
-    fn pairs(&self, examples: &[&TokenizedPreference], device: &Device) -> PreferenceBatch {
-        let chosen = examples.iter().map(|e| (&e.prompt[..], &e.chosen[..]));
-        let rejected = examples.iter().map(|e| (&e.prompt[..], &e.rejected[..]));
-        PreferenceBatch::new(
-            Sequences::padded(chosen, self.pad, device),
-            Sequences::padded(rejected, self.pad, device),
-        )
-    }
-}
-
-impl Batcher for PreferenceBatcher {
-    type Example = TokenizedPreference;
-    type Batch = PreferenceBatch;
-
-    fn fingerprint(&self, dataset: &[TokenizedPreference]) -> u64 {
-        let rows = dataset.iter();
-        fnv(rows.flat_map(|e| ids(&e.prompt).chain(ids(&e.chosen)).chain(ids(&e.rejected))))
-    }
-
-    fn describe(&self, dataset: &[TokenizedPreference]) -> Vec<RowInfo> {
-        let row = |e: &TokenizedPreference| row(&e.prompt, e.chosen.len().max(e.rejected.len()));
-        dataset.iter().map(row).collect()
-    }
-
-    fn window(
-        &self,
-        dataset: &[TokenizedPreference],
-        indices: &[usize],
-        micro_batch_size: usize,
-        _rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Result<Vec<PreferenceBatch>, Error> {
-        let batch = |rows: &[usize]| {
-            let rows: Vec<_> = rows.iter().map(|&i| &dataset[i]).collect();
-            self.pairs(&rows, device)
-        };
-        Ok(indices.chunks(micro_batch_size).map(batch).collect())
-    }
-}
 
 /// Pads completions with thumbs, and pairs each prompt with the completion of another one for the
 /// reference point z0.
@@ -335,7 +155,7 @@ impl Batcher for BinaryBatcher {
 
     fn fingerprint(&self, dataset: &[TokenizedBinary]) -> u64 {
         let rows = dataset.iter();
-        fnv(rows.flat_map(|e| {
+        fingerprint_of(rows.flat_map(|e| {
             let rest = [u64::from(e.desirable), e.weight.to_bits()];
             ids(&e.prompt).chain(ids(&e.completion)).chain(rest)
         }))

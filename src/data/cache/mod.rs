@@ -29,7 +29,7 @@ use progress::Display;
 use read::{Opened, open};
 use row::IndexRow;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write, stderr};
 use std::path::{Path, PathBuf};
 use write::{CacheWriter, sync_folder};
 
@@ -150,7 +150,8 @@ impl TokenCache {
             }
             Opened::Damaged(damage) => {
                 if !self.silent {
-                    eprintln!("cache {}: {damage}; built anew", folder.display());
+                    let name = folder.display();
+                    let _ = writeln!(stderr(), "cache {name}: {damage}; built anew");
                 }
                 remove(&folder)?;
             }

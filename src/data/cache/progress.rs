@@ -1,7 +1,7 @@
 //! What a person sees while a cache is built.
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write, stderr};
 
 /// A bar on a terminal; elsewhere a line every tenth of the way, or every million examples where
 /// nobody knows how many there are.
@@ -13,7 +13,7 @@ pub(super) struct Display {
 
 impl Display {
     pub(super) fn new(shown: bool, total: Option<usize>) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = stderr().is_terminal();
         let target = if shown && terminal {
             ProgressDrawTarget::stderr()
         } else {
@@ -43,7 +43,8 @@ impl Display {
         self.bar.inc(examples as u64);
         let now = self.bar.position();
         if self.lines && now / self.every > before / self.every {
-            eprintln!("tokenized {} examples", HumanCount(now));
+            // Nobody reading it is no reason to stop.
+            let _ = writeln!(stderr(), "tokenized {} examples", HumanCount(now));
         }
     }
 

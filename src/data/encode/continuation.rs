@@ -1,7 +1,7 @@
 //! Ids of a prompt and of what follows it, tokenized together, without tokenizing the prompt for
 //! each of its completions.
 
-use crate::data::encode::guard::{after_marks, encode};
+use crate::data::encode::marks::{after_marks, encode};
 use crate::error::Error;
 use crate::model::Tokenizer;
 use std::sync::OnceLock;

@@ -1,16 +1,14 @@
 //! From text to token ids, within a length.
 
-use crate::data::encode::continuation::{Boundaries, Continued};
-use crate::data::encode::guard::{Guard, encode};
-use crate::data::encode::marked;
+use crate::data::encode::marks::encode;
 use crate::data::encode::report::EncodeReport;
+use crate::data::encode::row::RowEncoder;
+use crate::data::encode::settings::Settings;
 use crate::data::encode::tasks::{TASK, map_tasks};
 use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use crate::data::reason::DropReason;
 use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
-use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Tokenizer};
+use crate::model::{ChatTemplate, Tokenizer};
 
 /// What an [`Encoder`] made of examples.
 #[derive(Clone, Debug)]
@@ -46,30 +44,16 @@ pub struct Encoded<T> {
 /// ```
 #[derive(Clone, Copy)]
 pub struct Encoder<'a> {
-    tokenizer: &'a dyn Tokenizer,
-    template: &'a dyn ChatTemplate,
-    max_length: usize,
-    max_prompt_length: usize,
-    trusted: bool,
-    generation_marks: bool,
+    settings: Settings<'a>,
 }
 
 impl std::fmt::Debug for Encoder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoder")
-            .field("max_length", &self.max_length)
-            .field("max_prompt_length", &self.max_prompt_length)
+            .field("max_length", &self.settings.max_length)
+            .field("max_prompt_length", &self.settings.max_prompt_length)
             .finish_non_exhaustive()
     }
-}
-
-/// A prompt and its completions.
-type Row<const N: usize> = (TokenIds, [TokenIds; N]);
-
-/// What does not change from row to row.
-struct Marks {
-    guard: Guard,
-    boundaries: Boundaries,
 }
 
 impl<'a> Encoder<'a> {
@@ -79,20 +63,21 @@ impl<'a> Encoder<'a> {
         template: &'a dyn ChatTemplate,
         max_length: usize,
     ) -> Self {
-        Self {
+        let settings = Settings {
             tokenizer,
             template,
             max_length,
             max_prompt_length: max_length.saturating_sub(1),
             trusted: false,
             generation_marks: false,
-        }
+        };
+        Self { settings }
     }
 
     /// Reads special tokens in prompts and completions as special tokens. Only for data that nobody
     /// else could write to.
     pub fn with_special_tokens_in_text(mut self) -> Self {
-        self.trusted = true;
+        self.settings.trusted = true;
         self
     }
 
@@ -105,24 +90,28 @@ impl<'a> Encoder<'a> {
     /// ```
     /// use burn_kto::prelude::*;
     /// # #[cfg(feature = "tokenizers")] {
-    /// let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}{% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
+    /// let source = "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}?{% else %}\
+    ///     {% generation %}{{ m.content }}!{% endgeneration %}{% endif %}{% endfor %}";
     /// let template = JinjaTemplate::new(source, "", "")?;
     /// let encoder = Encoder::new(&ByteTokenizer, &template, 512).with_generation_marks();
-    /// let turns = [("user", "ab"), ("assistant", "c"), ("user", "d")].map(|(role, text)| Message::new(role, text));
+    /// let turns = [("user", "ab"), ("assistant", "c"), ("user", "d")];
+    /// let turns = turns.map(|(role, text)| Message::new(role, text));
     /// let example = &encoder.encode_sft(&[SftExample::new(turns.to_vec(), "e")])?.examples[0];
-    /// assert_eq!((&example.prompt[..], &example.completion[..]), (&b"ab?".map(u32::from)[..], &b"c!d?e!".map(u32::from)[..]));
+    /// assert_eq!(example.prompt, b"ab?".map(u32::from));
+    /// assert_eq!(example.completion, b"c!d?e!".map(u32::from));
     /// assert_eq!(example.runs, [2, 2, 2]); // c! is scored, d? is not, e! is
     /// # }
     /// # Ok::<(), Error>(())
     /// ```
     pub fn with_generation_marks(mut self) -> Self {
-        self.generation_marks = true;
+        self.settings.generation_marks = true;
         self
     }
 
     /// With a tighter limit for prompts, so that completions keep room.
     pub fn with_max_prompt_length(mut self, max_prompt_length: usize) -> Self {
-        self.max_prompt_length = max_prompt_length.min(self.max_length.saturating_sub(1));
+        self.settings.max_prompt_length =
+            max_prompt_length.min(self.settings.max_length.saturating_sub(1));
         self
     }
 
@@ -131,11 +120,13 @@ impl<'a> Encoder<'a> {
     /// Where the tokenizer or the template refuses; [with marks](Self::with_generation_marks) where
     /// the template has none.
     pub fn encode_sft(&self, examples: &[SftExample]) -> Result<Encoded<TokenizedSft>, Error> {
-        self.encode(examples, |example, marks, report| {
-            if let (Prompt::Messages(said), true) = (&example.prompt, self.generation_marks) {
-                return self.conversation(said, &example.completion, marks, report);
+        self.encode(examples, |example, rows, report| {
+            if let (Prompt::Messages(said), true) =
+                (&example.prompt, self.settings.generation_marks)
+            {
+                return rows.conversation(said, &example.completion, report);
             }
-            let row = self.row(&example.prompt, &[&example.completion[..]], marks, report)?;
+            let row = rows.row(&example.prompt, &[&example.completion[..]], report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedSft::new(prompt, completion)))
         })
     }
@@ -157,8 +148,8 @@ impl<'a> Encoder<'a> {
                 ),
             });
         }
-        self.encode(examples, |example, marks, report| {
-            let row = self.row(&example.prompt, &[&example.completion[..]], marks, report)?;
+        self.encode(examples, |example, rows, report| {
+            let row = rows.row(&example.prompt, &[&example.completion[..]], report)?;
             Ok(row.map(|(prompt, [completion])| TokenizedBinary {
                 prompt,
                 completion,
@@ -175,9 +166,9 @@ impl<'a> Encoder<'a> {
         &self,
         examples: &[PreferenceExample],
     ) -> Result<Encoded<TokenizedPreference>, Error> {
-        self.encode(examples, |example, marks, report| {
+        self.encode(examples, |example, rows, report| {
             let completions = [&example.chosen, &example.rejected].map(String::as_str);
-            let row = self.row(&example.prompt, &completions, marks, report)?;
+            let row = rows.row(&example.prompt, &completions, report)?;
             Ok(row.map(|(prompt, [chosen, rejected])| TokenizedPreference {
                 prompt,
                 chosen,
@@ -192,9 +183,10 @@ impl<'a> Encoder<'a> {
     ///
     /// Where the tokenizer or the template refuses.
     pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
-        let prompt = self.guard().prompt(prompt).0;
-        let ids = encode(self.tokenizer, &self.prompt_text(&prompt)?)?;
-        Ok(self.cut_prompt(self.with_bos(ids)).0)
+        let settings = &self.settings;
+        let prompt = settings.guard().prompt(prompt).0;
+        let ids = encode(settings.tokenizer, &settings.prompt_text(&prompt)?)?;
+        Ok(settings.cut_prompt(settings.with_bos(ids)).0)
     }
 
     /// What the ids depend on besides the examples, by name.
@@ -209,8 +201,8 @@ impl<'a> Encoder<'a> {
                 "{what} has no `definition`, so what it made cannot be told from what another one made: it cannot be cached"
             ),
         };
-        let tokenizer = self.tokenizer.definition();
-        let template = self.template.definition();
+        let tokenizer = self.settings.tokenizer.definition();
+        let template = self.settings.template.definition();
         Ok(vec![
             (
                 "tokenizer",
@@ -220,30 +212,33 @@ impl<'a> Encoder<'a> {
                 "template",
                 template.ok_or_else(|| missing("the chat template"))?,
             ),
-            ("bos", format!("{:?}", self.tokenizer.bos())),
-            ("eos", self.tokenizer.eos().to_string()),
-            ("max_length", self.max_length.to_string()),
-            ("max_prompt_length", self.max_prompt_length.to_string()),
-            ("special_tokens_in_text", self.trusted.to_string()),
-            ("generation_marks", self.generation_marks.to_string()),
+            ("bos", format!("{:?}", self.settings.tokenizer.bos())),
+            ("eos", self.settings.tokenizer.eos().to_string()),
+            ("max_length", self.settings.max_length.to_string()),
+            (
+                "max_prompt_length",
+                self.settings.max_prompt_length.to_string(),
+            ),
+            ("special_tokens_in_text", self.settings.trusted.to_string()),
+            (
+                "generation_marks",
+                self.settings.generation_marks.to_string(),
+            ),
         ])
     }
 
     fn encode<E: Sync, T: Send>(
         &self,
         examples: &[E],
-        row: impl Fn(&E, &Marks, &mut EncodeReport) -> Result<Option<T>, Error> + Sync,
+        row: impl Fn(&E, &RowEncoder<'_>, &mut EncodeReport) -> Result<Option<T>, Error> + Sync,
     ) -> Result<Encoded<T>, Error> {
-        let marks = Marks {
-            guard: self.guard(),
-            boundaries: Boundaries::new(self.tokenizer),
-        };
+        let rows = RowEncoder::new(self.settings);
         let task = |examples: &[E]| {
             let mut report = EncodeReport::default();
             let mut kept = Vec::with_capacity(examples.len());
             for (place, example) in examples.iter().enumerate() {
                 let fine = report.refusal.is_none();
-                kept.extend(row(example, &marks, &mut report)?);
+                kept.extend(row(example, &rows, &mut report)?);
                 if let Some(refusal) = report.refusal.as_mut().filter(|_| fine) {
                     refusal.0 = place;
                 }
@@ -263,181 +258,6 @@ impl<'a> Encoder<'a> {
             all.report.merge(report, i * TASK);
         }
         Ok(all)
-    }
-
-    /// One prompt with its completions, or `None` if it had to be dropped.
-    fn row<const N: usize>(
-        &self,
-        prompt: &Prompt,
-        completions: &[&str; N],
-        marks: &Marks,
-        report: &mut EncodeReport,
-    ) -> Result<Option<Row<N>>, Error> {
-        if completions
-            .iter()
-            .any(|completion| completion.trim().is_empty())
-        {
-            report.drop(DropReason::EmptyCompletion);
-            return Ok(None);
-        }
-        let (prompt, mut marked) = marks.guard.prompt(prompt);
-        let Some(text) = report.written(self.prompt_text(&prompt)) else {
-            return Ok(None);
-        };
-        let continued = Continued::new(self.tokenizer, &marks.boundaries, &text)?;
-        let mut rests = Vec::with_capacity(N);
-        let mut as_it_is = false;
-        for completion in completions {
-            let (completion, found) = marks.guard.text(completion);
-            marked |= found;
-            let Some(rest) = report.written(self.completion_text(&prompt, &text, &completion))
-            else {
-                return Ok(None);
-            };
-            as_it_is |= rest.is_none();
-            rests.push(continued.by(rest.as_deref().unwrap_or(&completion))?);
-        }
-        let alone = continued.into_prompt();
-        report.special_tokens_in_text += usize::from(marked);
-        report.answers_as_they_are += usize::from(as_it_is);
-        let (prompt, cut) = self.cut_prompt(self.with_bos(alone));
-        if prompt.is_empty() {
-            report.drop(DropReason::EmptyPrompt);
-            return Ok(None);
-        }
-        let room = self.max_length.saturating_sub(prompt.len());
-        let mut lengths = Vec::with_capacity(N);
-        let mut shortened = false;
-        let mut finish = |mut ids: Vec<u32>| {
-            if ids.last() != Some(&self.tokenizer.eos()) {
-                ids.push(self.tokenizer.eos());
-            }
-            let last = ids[ids.len() - 1];
-            if ids.len() > room {
-                shortened = true;
-                ids.truncate(room.saturating_sub(1));
-                ids.push(last);
-            }
-            lengths.push(ids.len());
-            ids
-        };
-        let mut rest = rests.into_iter();
-        let completions: [TokenIds; N] =
-            std::array::from_fn(|_| finish(rest.next().unwrap_or_default()).into());
-        // One token is the end of the sequence alone: nothing of the completion is left.
-        if completions.iter().any(|ids| ids.len() < 2) {
-            report.drop(DropReason::NoRoom);
-            return Ok(None);
-        }
-        report.count(prompt.len(), &lengths, cut, shortened);
-        Ok(Some((prompt.into(), completions)))
-    }
-
-    /// A conversation of which all is scored that the template marks, or `None` if it had to be
-    /// dropped.
-    fn conversation(
-        &self,
-        before: &[Message],
-        completion: &str,
-        marks: &Marks,
-        report: &mut EncodeReport,
-    ) -> Result<Option<TokenizedSft>, Error> {
-        if completion.trim().is_empty() {
-            report.drop(DropReason::EmptyCompletion);
-            return Ok(None);
-        }
-        let mut messages = before.to_vec();
-        messages.push(Message::new("assistant", completion));
-        let (messages, found) = marks.guard.messages(&messages);
-        let Some(text) = report.written(self.template.render_marked(&messages)) else {
-            return Ok(None);
-        };
-        let ids = marked::encode(self.tokenizer, text)?;
-        report.special_tokens_in_text += usize::from(found);
-        let (ids, mut scored): (Vec<u32>, Vec<bool>) = ids.into_iter().unzip();
-        let length = ids.len();
-        let mut ids = self.with_bos(ids);
-        scored.splice(0..0, std::iter::repeat_n(false, ids.len() - length));
-        let short = ids.len() > self.max_length;
-        let marked = scored.contains(&true);
-        ids.truncate(self.max_length);
-        scored.truncate(self.max_length);
-        // The first token has no prediction.
-        let first = scored.iter().skip(1).position(|scored| *scored);
-        let Some(first) = first.map(|first| first + 1) else {
-            report.drop(if marked && short {
-                DropReason::NoRoom
-            } else {
-                DropReason::NothingMarked
-            });
-            return Ok(None);
-        };
-        let (prompt, completion) = ids.split_at(first);
-        report.count(prompt.len(), &[completion.len()], false, short);
-        let example = TokenizedSft::new(prompt, completion);
-        let runs = marked::runs(&scored[first..]);
-        Ok(Some(if runs.len() > 1 {
-            example.with_runs(runs)
-        } else {
-            example
-        }))
-    }
-
-    fn guard(&self) -> Guard {
-        if self.trusted {
-            return Guard::off();
-        }
-        Guard::new(self.tokenizer, self.template)
-    }
-
-    fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {
-        match prompt {
-            Prompt::Text(text) => Ok(text.clone()),
-            Prompt::Messages(messages) => self.template.render(messages, true),
-        }
-    }
-
-    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as
-    /// the template writes it. `None` where it writes past answers in another way than it begins
-    /// the one to come; then the completion follows as it is.
-    fn completion_text(
-        &self,
-        prompt: &Prompt,
-        text: &str,
-        completion: &str,
-    ) -> Result<Option<String>, Error> {
-        let Prompt::Messages(messages) = prompt else {
-            return Ok(Some(completion.to_string()));
-        };
-        let mut messages = messages.clone();
-        messages.push(Message::new("assistant", completion));
-        let whole = self.template.render(&messages, false)?;
-        let rest = whole.strip_prefix(text).map(str::trim_end);
-        Ok(rest.map(str::to_string))
-    }
-
-    fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
-        match self.tokenizer.bos() {
-            Some(bos) if ids.first() != Some(&bos) => ids.insert(0, bos),
-            _ => {}
-        }
-        ids
-    }
-
-    /// The end of a prompt that is too long, behind its beginning of sequence; and whether anything
-    /// was cut.
-    fn cut_prompt(&self, ids: Vec<u32>) -> (Vec<u32>, bool) {
-        let limit = self.max_prompt_length;
-        if ids.len() <= limit {
-            return (ids, false);
-        }
-        let bos = self
-            .tokenizer
-            .bos()
-            .filter(|bos| ids[0] == *bos && limit > 0);
-        let keep = limit - usize::from(bos.is_some());
-        let tail = ids[ids.len() - keep..].iter().copied();
-        (bos.into_iter().chain(tail).collect(), true)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Of the encoder, on tokenizers small enough to follow by hand.
 
 use super::*;
+use crate::data::reason::DropReason;
+use crate::model::Message;
 use crate::model::{ByteTokenizer, PlainTemplate};
 
 /// Bytes, with a beginning of sequence.

@@ -4,27 +4,23 @@
 //! Feedback that spells such a text would end its turn and begin another. So it is marked before
 //! the template writes it, and what stands between the marks is tokenized as text.
 
+use super::marks::{Spellings, is_word};
 use crate::data::example::Prompt;
-use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Placed, TOOLS, Tokenizer};
-use serde_json::{Value, json};
+use crate::model::{ChatTemplate, Message, TOOLS, Tokenizer};
+use serde_json::json;
 use std::borrow::Cow;
 
-/// Characters that Unicode keeps for uses like this one; no text has them.
-const OPEN: char = '\u{FDD0}';
-const CLOSE: char = '\u{FDD1}';
-
 /// Marks special tokens in what people wrote.
-pub(in crate::data) struct Guard {
+pub(super) struct Guard {
     /// In what the assistant says: tokens that are special.
-    answers: Tokens,
+    answers: Spellings,
     /// In all else: also those that the template writes. They end turns too, but an assistant may
     /// have them on purpose, such as `<think>`.
-    others: Tokens,
+    others: Spellings,
 }
 
 impl Guard {
-    pub(in crate::data) fn new(tokenizer: &dyn Tokenizer, template: &dyn ChatTemplate) -> Self {
+    pub(super) fn new(tokenizer: &dyn Tokenizer, template: &dyn ChatTemplate) -> Self {
         let (special, added) = (tokenizer.special_tokens(), tokenizer.added_tokens());
         let template = template.definition().unwrap_or_default();
         let written = |token: &String| {
@@ -37,14 +33,14 @@ impl Guard {
         let folded = tokenizer.folded_tokens();
         let others = special.iter().cloned().chain(marks).collect();
         Self {
-            answers: Tokens::new(special, &added, &folded),
-            others: Tokens::new(others, &added, &folded),
+            answers: Spellings::new(special, &added, &folded),
+            others: Spellings::new(others, &added, &folded),
         }
     }
 
     /// Without any special token.
-    pub(in crate::data) fn off() -> Self {
-        let none = || Tokens::new(Vec::new(), &[], &[]);
+    pub(super) fn off() -> Self {
+        let none = || Spellings::new(Vec::new(), &[], &[]);
         Self {
             answers: none(),
             others: none(),
@@ -52,12 +48,12 @@ impl Guard {
     }
 
     /// What the assistant says, with marks; and whether it spells a token that is marked.
-    pub(in crate::data) fn text<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
+    pub(super) fn text<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
         self.answers.mark(text)
     }
 
     /// The prompt with marks, and whether it spells a token that is marked.
-    pub(in crate::data) fn prompt<'p>(&self, prompt: &'p Prompt) -> (Cow<'p, Prompt>, bool) {
+    pub(super) fn prompt<'p>(&self, prompt: &'p Prompt) -> (Cow<'p, Prompt>, bool) {
         match prompt {
             Prompt::Text(text) => match self.others.mark(text) {
                 (Cow::Owned(text), found) => (Cow::Owned(Prompt::Text(text)), found),
@@ -71,10 +67,7 @@ impl Guard {
     }
 
     /// The messages with marks, and whether they spell a token that is marked.
-    pub(in crate::data) fn messages<'m>(
-        &self,
-        messages: &'m [Message],
-    ) -> (Cow<'m, [Message]>, bool) {
+    pub(super) fn messages<'m>(&self, messages: &'m [Message]) -> (Cow<'m, [Message]>, bool) {
         let mut found = false;
         let marked = messages.iter().map(|m| self.message(m, &mut found));
         let marked: Vec<_> = marked.collect();
@@ -103,217 +96,19 @@ impl Guard {
     }
 }
 
-/// Of letters, digits and the like only: ordinary text.
-fn is_word(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
-}
-
-/// Texts of tokens.
-struct Tokens {
-    /// Longest first, so that none hides in another; and whether it is marked.
-    texts: Vec<(String, bool)>,
-    /// What one of them can begin with: most characters of a text begin none.
-    first: Vec<char>,
-    /// Whether there are other spellings of those that are marked. Nobody knows them all, so all is
-    /// marked but tokens that are not.
-    all: bool,
-}
-
-impl Tokens {
-    fn new(marked: Vec<String>, added: &[String], folded: &[String]) -> Self {
-        let all = marked.iter().any(|token| folded.contains(token));
-        let others = added.iter().filter(|token| {
-            all && !marked.contains(token) && !token.trim().is_empty() && !is_word(token)
-        });
-        let others: Vec<_> = others.map(|token| (token.clone(), false)).collect();
-        let mut texts: Vec<_> = marked.into_iter().map(|token| (token, true)).collect();
-        texts.extend(others);
-        texts.retain(|(text, _)| !text.is_empty());
-        texts.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
-        let mut first: Vec<char> = texts.iter().filter_map(|t| t.0.chars().next()).collect();
-        first.sort_unstable();
-        first.dedup();
-        Self { texts, first, all }
-    }
-
-    /// The text with marks, and whether it spells a token that is marked.
-    fn mark<'t>(&self, text: &'t str) -> (Cow<'t, str>, bool) {
-        // A word forges nothing, and templates compare with words.
-        let all = self.all && !is_word(text);
-        let token = |at: usize| {
-            let mut texts = self.texts.iter();
-            texts.find(|(token, _)| text[at..].starts_with(token.as_str()))
-        };
-        let (mut marked, mut found) = (String::new(), false);
-        let (mut copied, mut at) = (0, 0);
-        while let Some(c) = text[at..].chars().next() {
-            let token = self.first.contains(&c).then(|| token(at)).flatten();
-            let length = token.map_or(c.len_utf8(), |(token, _)| token.len());
-            let (spells, here) = (token.is_some_and(|t| t.1), &text[at..at + length]);
-            found |= spells;
-            if token.is_some() && spells != all {
-                push(&mut marked, &text[copied..at], all);
-                push(&mut marked, here, spells);
-                copied = at + length;
-            }
-            at += length;
-        }
-        if copied == 0 && !all && !text.contains([OPEN, CLOSE]) {
-            return (Cow::Borrowed(text), found);
-        }
-        push(&mut marked, &text[copied..], all);
-        (Cow::Owned(marked), found)
-    }
-
-    /// Puts marks into the text; whether it changed.
-    fn replace(&self, text: &mut String, found: &mut bool) -> bool {
-        let (marked, spells) = self.mark(text);
-        *found |= spells;
-        let Cow::Owned(marked) = marked else {
-            return false;
-        };
-        *text = marked;
-        true
-    }
-
-    /// Puts marks into all texts and keys of a value; whether it changed.
-    fn value(&self, value: &mut Value, found: &mut bool) -> bool {
-        match value {
-            Value::String(text) => self.replace(text, found),
-            Value::Array(items) => items
-                .iter_mut()
-                .fold(false, |changed, item| self.value(item, found) | changed),
-            Value::Object(map) => {
-                let mut changed = false;
-                let entries = std::mem::take(map).into_iter();
-                let entries = entries.map(|(mut key, mut value)| {
-                    changed |= self.replace(&mut key, found) | self.value(&mut value, found);
-                    (key, value)
-                });
-                *map = entries.collect();
-                changed
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Writes a part of a text, if it is `said` between marks. White space around it stays outside,
-/// where templates trim it.
-fn push(marked: &mut String, part: &str, said: bool) {
-    let part = part.replace([OPEN, CLOSE], "\u{FFFD}");
-    if !said || part.is_empty() {
-        *marked += &part;
-        return;
-    }
-    let inside = match part.trim() {
-        "" => part.as_str(),
-        inside => inside,
-    };
-    let (before, after) = part.split_once(inside).unwrap_or_default();
-    *marked += before;
-    marked.push(OPEN);
-    *marked += inside;
-    marked.push(CLOSE);
-    *marked += after;
-}
-
-/// Where the part of a text begins that has no marks before its end.
-pub(in crate::data) fn after_marks(text: &str) -> usize {
-    text.rfind(CLOSE).map_or(0, |at| at + CLOSE.len_utf8())
-}
-
-/// Ids of a text with marks.
-pub(in crate::data) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, Error> {
-    if !text.contains([OPEN, CLOSE]) {
-        return tokenizer.encode(text);
-    }
-    let mut ids = Vec::new();
-    for (_, part) in parts(text) {
-        ids.extend(match part {
-            Part::Template(part) => tokenizer.encode(part)?,
-            Part::Said(part) => tokenizer.encode_text(part)?,
-        });
-    }
-    Ok(ids)
-}
-
-/// As [`encode`], and which bytes of the text with marks each id stands for: those between marks
-/// for all that is between them. `None` where the tokenizer does not know.
-pub(in crate::data) fn encode_with_offsets(
-    tokenizer: &dyn Tokenizer,
-    text: &str,
-) -> Result<Option<Vec<Placed>>, Error> {
-    let mut ids = Vec::new();
-    for (at, part) in parts(text) {
-        match part {
-            Part::Template(part) => match tokenizer.encode_with_offsets(part)? {
-                None => return Ok(None),
-                Some(part) => ids.extend(
-                    part.into_iter()
-                        .map(|(id, b)| (id, at + b.start..at + b.end)),
-                ),
-            },
-            Part::Said(part) => {
-                let said = tokenizer.encode_text(part)?.into_iter();
-                ids.extend(said.map(|id| (id, at..at + part.len())));
-            }
-        }
-    }
-    Ok(Some(ids))
-}
-
-/// A part of a text with marks.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Part<'t> {
-    /// What the template wrote, and texts that forge nothing.
-    Template(&'t str),
-    /// Somebody's text that spells a special token, or might.
-    Said(&'t str),
-}
-
-/// The parts of a text with marks, none of them empty, and where each begins. A mark whose other
-/// one is gone, because the template cut the text between them, marks nothing.
-fn parts<'t>(text: &'t str) -> Vec<(usize, Part<'t>)> {
-    let mut parts = Vec::new();
-    let mut push = |from: usize, part: Part<'t>| {
-        let (Part::Template(text) | Part::Said(text)) = part;
-        if !text.is_empty() {
-            parts.push((from, part));
-        }
-    };
-    let (mut done, mut open) = (0, None);
-    for (at, mark) in text.match_indices([OPEN, CLOSE]) {
-        let behind = at + mark.len();
-        match open.take() {
-            Some(from) if mark.starts_with(CLOSE) => push(from, Part::Said(&text[from..at])),
-            // The opening mark before was alone.
-            _ => push(done, Part::Template(&text[done..at])),
-        }
-        if mark.starts_with(OPEN) {
-            open = Some(behind);
-        }
-        done = behind;
-    }
-    push(done, Part::Template(&text[done..]));
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tokens(marked: &[&str], added: &[&str], folded: &[&str]) -> Tokens {
-        let [marked, added, folded] =
-            [marked, added, folded].map(|texts| texts.iter().map(|t| t.to_string()).collect());
-        Tokens::new(marked, &added as &Vec<_>, &folded as &Vec<_>)
+    fn spellings(marked: &[&str]) -> Spellings {
+        let marked = marked.iter().map(|text| text.to_string()).collect();
+        Spellings::new(marked, &[], &[])
     }
 
     fn guard(special: &[&str], others: &[&str]) -> Guard {
         Guard {
-            answers: tokens(special, &[], &[]),
-            others: tokens(&[special, others].concat(), &[], &[]),
+            answers: spellings(special),
+            others: spellings(&[special, others].concat()),
         }
     }
 
@@ -354,43 +149,6 @@ mod tests {
         assert_eq!(guard.text("<s><t>").0, said);
         let prompt = Prompt::Text("<s><t>".into());
         assert_eq!(*guard.prompt(&prompt).0, Prompt::Text(both.into()));
-    }
-
-    #[test]
-    fn all_is_marked_where_tokens_have_other_spellings() {
-        let tokens = tokens(&["<s>"], &["<s>", "<think>", " ", "b"], &["<s>"]);
-        let mark = |text| tokens.mark(text);
-        let (marked, found) = mark(" a <S> b\n");
-        assert_eq!((&*marked, found), (" \u{FDD0}a <S> b\u{FDD1}\n", false));
-        let (marked, found) = mark("<think>\n<s> a\n</think>");
-        assert_eq!(
-            (&*marked, found),
-            ("<think>\n\u{FDD0}<s> a\n</think>\u{FDD1}", true)
-        );
-        assert_eq!(mark("x\u{FDD0} y").0, "\u{FDD0}x\u{FFFD} y\u{FDD1}");
-        for plain in ["", "function", "get_time-2"] {
-            assert_eq!(mark(plain), (Cow::Borrowed(plain), false));
-        }
-    }
-
-    #[test]
-    fn marks_that_a_template_tore_apart_mark_nothing() {
-        use Part::{Said, Template};
-        let whole = parts("a\u{FDD0}<s>\u{FDD1}b");
-        assert_eq!(
-            whole,
-            [(0, Template("a")), (4, Said("<s>")), (10, Template("b"))]
-        );
-        assert_eq!(parts("\u{FDD1}b<s>"), [(3, Template("b<s>"))]);
-        assert_eq!(
-            parts("a\u{FDD0}b\u{FDD0}<s>\u{FDD1}"),
-            [(0, Template("a")), (4, Template("b")), (8, Said("<s>"))]
-        );
-        assert_eq!(
-            parts("a\u{FDD0}b"),
-            [(0, Template("a")), (4, Template("b"))]
-        );
-        assert_eq!(parts(""), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Conversations of which all that the assistant said is scored, as the chat template marks it.
 
-use crate::data::encode::guard::encode_with_offsets;
+use crate::data::encode::marks::encode_with_offsets;
 use crate::error::Error;
 use crate::model::{Marked, Tokenizer};
 use std::ops::Range;

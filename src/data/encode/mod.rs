@@ -5,5 +5,8 @@ pub(super) mod encoder;
 mod guard;
 pub(super) mod kind;
 mod marked;
+mod marks;
 pub(super) mod report;
+mod row;
+mod settings;
 mod tasks;

@@ -41,7 +41,8 @@ pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 /// ```
 /// use burn_kto::prelude::*;
 /// // Twelve rows, every fourth with a thumb down; two completions of each prompt.
-/// let rows: Vec<RowInfo> = (0..12).map(|i| RowInfo::new(i / 2, 10).with_class(i % 4 != 3)).collect();
+/// let row = |i| RowInfo::new(i / 2, 10).with_class(i % 4 != 3);
+/// let rows: Vec<RowInfo> = (0..12).map(row).collect();
 /// let sampler = SamplerConfig::new().with_stratified(true).init(4, 42)?;
 /// let epoch = sampler.epoch(&rows, 0)?;
 /// for batch in epoch.chunks(4) {
@@ -50,7 +51,8 @@ pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 /// }
 /// let sampler = SamplerConfig::new().with_class_ratio(Some(1.0)).init(4, 42)?;
 /// let report = sampler.report(&rows, 0)?;
-/// assert_eq!(report.to_string(), "an epoch has 6 of 12 rows (3 of 9 desirable, 3 of 3 undesirable)");
+/// let counts = "an epoch has 6 of 12 rows (3 of 9 desirable, 3 of 3 undesirable)";
+/// assert_eq!(report.to_string(), counts);
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

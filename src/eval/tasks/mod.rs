@@ -6,6 +6,7 @@ pub(super) mod few_shot;
 pub(super) mod gsm8k;
 pub(super) mod human_eval;
 pub(super) mod local;
+mod local_choice;
 pub(super) mod mmlu;
 mod multiple_choice;
 pub(super) mod records;

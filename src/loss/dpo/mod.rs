@@ -8,8 +8,8 @@ pub use variant::DpoVariant;
 
 use super::output::{Pair, PreferenceOutput};
 use super::preference::{PreferenceInput, PreferenceLoss};
-use super::smoothed;
 use crate::error::Error;
+use crate::math::smoothed;
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_sigmoid, relu, sigmoid};
@@ -40,8 +40,8 @@ pub struct DpoLossConfig {
 impl DpoLossConfig {
     /// Checks the ranges and that variant and divergence go together.
     pub fn validate(&self) -> Result<(), Error> {
-        super::check_positive("beta", self.beta)?;
-        super::check_weight("chosen_penalty", self.chosen_penalty)?;
+        crate::loss::checks::check_positive("beta", self.beta)?;
+        crate::loss::checks::check_weight("chosen_penalty", self.chosen_penalty)?;
         match self.variant {
             DpoVariant::ExoPair { label_smoothing: e } => {
                 let reason = "must be in (0, 0.5)";

@@ -4,7 +4,7 @@ mod json;
 mod marks;
 
 use super::chat::{ChatTemplate, Marked, Message, TOOLS};
-use super::hf_tokenizer::{failed, read, read_json};
+use super::files::{failed, read, read_json};
 use crate::error::Error;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -25,7 +25,9 @@ use std::path::Path;
 ///
 /// ```
 /// use burn_kto::prelude::*;
-/// let source = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %};{% endfor %}";
+/// let source = "{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}\
+///     {% generation %}{{ m.content }}{% endgeneration %}{% else %}{{ m.content }}{% endif %};\
+///     {% endfor %}";
 /// let template = JinjaTemplate::new(source, "", "")?;
 /// let messages = [Message::new("user", "Hi"), Message::new("assistant", "Hello!")];
 /// let (text, said) = template.render_marked(&messages)?.unwrap();

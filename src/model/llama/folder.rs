@@ -4,6 +4,7 @@ use super::layers::Maker;
 use super::{Llama, LlamaConfig};
 use crate::error::Error;
 use crate::model::Tokenizer;
+use crate::model::files::failed;
 use burn::module::{Initializer, Module, Param};
 use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
@@ -43,26 +44,7 @@ impl Llama {
     ///
     /// As said.
     pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
-        let known = self.config().vocab_size;
-        let ids = tokenizer.vocab_size();
-        let has = |id: u32| (id as usize) < known;
-        if let Some(id) = tokenizer
-            .bos()
-            .into_iter()
-            .chain([tokenizer.eos()])
-            .find(|id| !has(*id))
-        {
-            let message =
-                format!("a sequence begins or ends with id {id}, and the model has {known}");
-            return Err(Error::Tokenize { message });
-        }
-        // Many a tokenizer got a token to pad with after its model was trained.
-        let spare = usize::from(!has(tokenizer.pad()));
-        if ids > known + spare {
-            let message = format!("the tokenizer has {ids} ids, the model {known}");
-            return Err(Error::Tokenize { message });
-        }
-        Ok(())
+        self.config().check_tokenizer(tokenizer)
     }
 
     /// Reads a folder. Weights of any float type become f32.
@@ -161,6 +143,45 @@ impl Llama {
     }
 }
 
+impl LlamaConfig {
+    /// As [`Llama::check_tokenizer`], before there are weights.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
+        let known = self.vocab_size;
+        let ids = tokenizer.vocab_size();
+        let has = |id: u32| (id as usize) < known;
+        if let Some(id) = tokenizer
+            .bos()
+            .into_iter()
+            .chain([tokenizer.eos()])
+            .find(|id| !has(*id))
+        {
+            let message =
+                format!("a sequence begins or ends with id {id}, and the model has {known}");
+            return Err(Error::Tokenize { message });
+        }
+        // Many a tokenizer got a token to pad with after its model was trained.
+        let spare = usize::from(!has(tokenizer.pad()));
+        if ids > known + spare {
+            let message = format!("the tokenizer has {ids} ids, the model {known}");
+            return Err(Error::Tokenize { message });
+        }
+        Ok(())
+    }
+
+    /// Reads `config.json` of a folder, without the weights.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, damaged, or of another kind of model.
+    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
+        read_config(&folder.as_ref().join("config.json"))
+    }
+}
+
 fn read_config(path: &Path) -> Result<LlamaConfig, Error> {
     let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
     let config: LlamaConfig =
@@ -244,13 +265,6 @@ fn check_is_safetensors(path: &Path) -> Result<(), Error> {
 fn may_be_left(name: &str, config: &LlamaConfig) -> bool {
     name.ends_with("rotary_emb.inv_freq")
         || (name == "lm_head.weight" && config.tie_word_embeddings)
-}
-
-fn failed(path: &Path, message: impl Into<String>) -> Error {
-    Error::Model {
-        path: path.into(),
-        message: message.into(),
-    }
 }
 
 fn one_line(text: &str) -> String {

@@ -10,6 +10,7 @@ mod config;
 mod folder;
 mod generation;
 mod layers;
+mod reward;
 mod rope;
 
 pub use config::LlamaConfig;

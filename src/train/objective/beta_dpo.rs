@@ -1,7 +1,9 @@
 //! β-DPO: a β for each batch.
 
-use super::preference::{input, share_length};
-use super::{Objective, restored, saved};
+use super::Objective;
+use super::forward::forward_objective;
+use super::preference::input;
+use super::state::{restored, saved};
 use crate::data::PreferenceBatch;
 use crate::error::Error;
 use crate::loss::{DpoLoss, PreferenceInput, PreferenceLoss, PreferenceOutput};
@@ -18,10 +20,10 @@ use serde_json::Value;
 /// Configuration of [`BetaDpo`].
 #[derive(Config, Debug)]
 pub struct BetaDpoConfig {
-    /// How strongly β follows the margins. Not negative; 0 is off.
+    /// Strength with which β follows the margins. Not negative; 0 is off.
     #[config(default = 0.6)]
     pub alpha: f64,
-    /// What the running mean and deviation of the margins keep at each step. In \[0, 1).
+    /// Share that the running mean and deviation of the margins keep at each step. In \[0, 1).
     #[config(default = 0.9)]
     pub momentum: f64,
     /// Share of the pairs of a batch that count, the others being taken for outliers. In (0, 1\].
@@ -30,7 +32,7 @@ pub struct BetaDpoConfig {
     /// β never falls below this. Positive.
     #[config(default = 1e-3)]
     pub min_beta: f64,
-    /// Of the choice of pairs.
+    /// Seed of the choice of pairs.
     #[config(default = 42)]
     pub seed: u64,
 }
@@ -48,7 +50,7 @@ impl BetaDpoConfig {
         Error::check(ok, "min_beta", "must be positive and finite", self.min_beta)
     }
 
-    /// Around a loss of the DPO family, whose β is β0.
+    /// Puts it around a loss of the DPO family, whose β is β0.
     ///
     /// # Panics
     ///
@@ -63,16 +65,23 @@ impl BetaDpoConfig {
         BetaDpo {
             config: self.clone(),
             loss,
-            state: State::default(),
+            state: RunningMargin::default(),
         }
     }
 }
 
-/// Running mean and deviation of the margins, and the number of steps.
+/// What it carries from step to step: the running margin, and the number of steps.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct State {
-    margin: Option<(f64, f64)>,
+struct RunningMargin {
+    margin: Option<Margin>,
     step: u64,
+}
+
+/// Mean and deviation of the margins of pairs.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Margin {
+    mean: f64,
+    deviation: f64,
 }
 
 /// β-DPO: β grows with the margin of a batch, and pairs of unusual margin are left out.
@@ -95,7 +104,7 @@ struct State {
 pub struct BetaDpo {
     config: BetaDpoConfig,
     loss: DpoLoss,
-    state: State,
+    state: RunningMargin,
 }
 
 impl BetaDpo {
@@ -111,12 +120,12 @@ impl BetaDpo {
             // No statistics of these; the loss shows what is wrong.
             return self.loss.compute(input);
         }
-        let (mean, deviation) = self.moved(&margins);
-        let kept = self.choose(&margins, mean, deviation);
+        let running = self.moved(&margins);
+        let kept = self.choose(&margins, running);
         let of_kept = kept.iter().map(|&i| margins[i]).sum::<f64>() / kept.len() as f64;
         let beta = self.loss.config().beta;
         let moving =
-            (beta * (1.0 + self.config.alpha * (of_kept - mean))).max(self.config.min_beta);
+            (beta * (1.0 + self.config.alpha * (of_kept - running.mean))).max(self.config.min_beta);
         let mut weights = vec![0.0; margins.len()];
         for &i in &kept {
             weights[i] = margins.len() as f64 / kept.len() as f64;
@@ -138,25 +147,26 @@ impl BetaDpo {
         output
     }
 
-    /// Mean and deviation, moved by these margins.
-    fn moved(&self, margins: &[f64]) -> (f64, f64) {
+    /// The running margin, moved by these.
+    fn moved(&self, margins: &[f64]) -> Margin {
         let n = margins.len() as f64;
         let mean = margins.iter().sum::<f64>() / n;
         let squares: f64 = margins.iter().map(|m| (m - mean).powi(2)).sum();
-        self.mix((mean, (squares / (n - 1.0).max(1.0)).sqrt()))
+        let deviation = (squares / (n - 1.0).max(1.0)).sqrt();
+        self.mix(Margin { mean, deviation })
     }
 
-    fn mix(&self, batch: (f64, f64)) -> (f64, f64) {
+    fn mix(&self, batch: Margin) -> Margin {
         let m = self.config.momentum;
         let before = self.state.margin.unwrap_or(batch);
-        (
-            m * before.0 + (1.0 - m) * batch.0,
-            m * before.1 + (1.0 - m) * batch.1,
-        )
+        Margin {
+            mean: m * before.mean + (1.0 - m) * batch.mean,
+            deviation: m * before.deviation + (1.0 - m) * batch.deviation,
+        }
     }
 
     /// Indices of the pairs that count, in order; at least one.
-    fn choose(&self, margins: &[f64], mean: f64, deviation: f64) -> Vec<usize> {
+    fn choose(&self, margins: &[f64], running: Margin) -> Vec<usize> {
         // As the authors round: down; the tiny addition keeps 0.8 · 5 from being 3.
         let number = (margins.len() as f64 * self.config.keep + 1e-9)
             .floor()
@@ -174,7 +184,7 @@ impl BetaDpo {
             .iter()
             .enumerate()
             .map(|(i, margin)| {
-                let z = (margin - mean) / deviation.max(1e-12);
+                let z = (margin - running.mean) / running.deviation.max(1e-12);
                 let uniform: f64 = rng.random();
                 ((-(1.0 - uniform).ln()).ln() + 0.5 * z * z, i)
             })
@@ -213,30 +223,21 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BetaDpo {
         self.compute(input(true, policy, reference, batch))
     }
 
-    fn prepare(&self, _policy: &M, _reference: &R, window: &mut [PreferenceBatch]) {
-        share_length(window);
-    }
-
-    fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.pairs() as f64
-    }
-
-    fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.num_tokens()
-    }
-
     fn observe(&mut self, metrics: &Metrics) {
         self.state.step += 1;
         let beta = self.loss.config().beta;
         let margins = metrics.spread("rewards/margins");
         if let Some((margins, mean)) = margins.and_then(|m| Some((m, m.estimate(false)?))) {
             let deviation = mean.standard_error.unwrap_or(0.0) * margins.count.sqrt();
-            self.state.margin = Some(self.mix((mean.raw / beta, deviation / beta)));
+            self.state.margin = Some(self.mix(Margin {
+                mean: mean.raw / beta,
+                deviation: deviation / beta,
+            }));
         }
     }
 
     fn settings(&self) -> Vec<(&'static str, f64)> {
-        let (mean, deviation) = self.state.margin.unwrap_or_default();
+        let Margin { mean, deviation } = self.state.margin.unwrap_or_default();
         vec![("beta_dpo/margin", mean), ("beta_dpo/deviation", deviation)]
     }
 
@@ -251,5 +252,9 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BetaDpo {
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
         self.state = restored(state)?;
         Ok(())
+    }
+
+    forward_objective! {
+        this => (&this.loss, &mut this.loss), except evaluate observe settings identity state restore
     }
 }

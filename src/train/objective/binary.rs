@@ -1,7 +1,10 @@
 //! Losses on single completions with thumbs.
 
-use super::{Objective, restored, saved};
+use super::Objective;
+use super::forward::forward_objective;
+use super::state::{restored, saved};
 use crate::data::BinaryBatch;
+use crate::error::Error;
 use crate::kl::{KlEstimator, KlScope};
 use crate::loss::{BcoLoss, BinaryOutput, KtoLoss, RewardsSeen, TokenLevel, Tokens};
 use crate::model::CausalLm;
@@ -50,6 +53,10 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
             .collect()
     }
 
+    fn relative_rewards(&self) -> bool {
+        true
+    }
+
     fn identity(&self) -> String {
         format!("{self:?}")
     }
@@ -64,7 +71,7 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         saved(self.estimator().average())
     }
 
-    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
+    fn restore(&mut self, state: &Value) -> Result<(), Error> {
         let average: Option<f64> = restored(state)?;
         let estimator = self.estimator_mut();
         *estimator = estimator.clone().with_average(average);
@@ -72,7 +79,7 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
     }
 }
 
-/// With each token's log-ratio bounded, those of the mismatched pairs too.
+/// Bounds each token's log-ratio, those of the mismatched pairs too.
 impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> {
     type Batch = BinaryBatch;
     type Output = BinaryOutput;
@@ -97,33 +104,11 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
         });
     }
 
-    fn weight(&self, batch: &BinaryBatch) -> f64 {
-        Objective::<M, R>::weight(self.loss(), batch)
-    }
-
-    fn tokens(&self, batch: &BinaryBatch) -> usize {
-        Objective::<M, R>::tokens(self.loss(), batch)
-    }
-
-    fn facts(&self, batch: &BinaryBatch) -> Vec<(&'static str, f64, f64)> {
-        Objective::<M, R>::facts(self.loss(), batch)
-    }
-
     fn identity(&self) -> String {
         format!("{self:?}")
     }
 
-    fn observe(&mut self, metrics: &Metrics) {
-        Objective::<M, R>::observe(self.loss_mut(), metrics);
-    }
-
-    fn state(&self) -> Value {
-        Objective::<M, R>::state(self.loss())
-    }
-
-    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
-        Objective::<M, R>::restore(self.loss_mut(), state)
-    }
+    forward_objective! { this => (this.loss(), this.loss_mut()), except evaluate prepare identity }
 }
 
 /// The mismatched pairs are not looked at.
@@ -149,6 +134,10 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BcoLoss {
         batch.completions.num_tokens()
     }
 
+    fn relative_rewards(&self) -> bool {
+        true
+    }
+
     fn identity(&self) -> String {
         format!("{self:?}")
     }
@@ -165,7 +154,7 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BcoLoss {
         saved(self.seen())
     }
 
-    fn restore(&mut self, state: &Value) -> Result<(), crate::Error> {
+    fn restore(&mut self, state: &Value) -> Result<(), Error> {
         *self = self.clone().with_seen(restored(state)?);
         Ok(())
     }
@@ -193,7 +182,7 @@ fn pairs<M: CausalLm, R: Reference<M>>(
     (of_policy, reference.log_probs(policy, sequences))
 }
 
-/// Of `model`, and the reference of `policy`.
+/// Tokens of `model`, and of the reference of `policy`.
 fn tokens<M: CausalLm, R: TokenReference<M>>(
     model: &M,
     policy: &M,
@@ -242,7 +231,8 @@ fn pool(
     }
 }
 
-/// Without a reference model the mean of log π is itself the point, and not clamped.
+/// Gives a window its z0. Without a reference model the mean of log π is itself the point, and not
+/// clamped.
 fn estimate(
     estimator: &KlEstimator,
     free: bool,

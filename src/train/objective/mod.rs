@@ -2,9 +2,11 @@
 
 mod beta_dpo;
 mod binary;
+pub(in crate::train) mod forward;
 mod preference;
 mod reward;
 mod sft;
+pub(in crate::train) mod state;
 mod wpo;
 
 pub use beta_dpo::{BetaDpo, BetaDpoConfig};
@@ -30,6 +32,52 @@ use serde_json::Value;
 /// Some objectives carry something from step to step: a running mean, a moving β. Evaluating never
 /// changes it; [`observe`](Self::observe) does, after a step. A second run with the same object
 /// goes on from there: build a new one for a new run.
+///
+/// # Example
+///
+/// One method makes an objective; the others say more about it. Here the mean log-probability of
+/// completions under a reference that is not looked at:
+///
+/// ```
+/// use burn::{module::Module, tensor::{Device, Tensor}};
+/// use burn_kto::prelude::*;
+///
+/// /// Every token has probability 1/4.
+/// #[derive(Module, Debug)]
+/// struct Uniform {
+///     choices: usize,
+/// }
+///
+/// impl CausalLm for Uniform {
+///     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2> {
+///         let mask = sequences.target_mask();
+///         let all = Tensor::full(mask.dims(), -(self.choices as f64).ln(), &mask.device());
+///         all.mask_fill(mask.bool_not(), 0.0)
+///     }
+/// }
+///
+/// struct Surprise;
+///
+/// impl<M: CausalLm, R> Objective<M, R> for Surprise {
+///     type Batch = Sequences;
+///     type Output = Tensor<1>;
+///
+///     fn evaluate(&self, policy: &M, _reference: &R, batch: Sequences) -> Tensor<1> {
+///         policy.log_probs(&batch).mean().neg()
+///     }
+/// }
+///
+/// let batch = Sequences::padded([(&[1_u32][..], &[2, 3][..])], 0, &Device::flex());
+/// let loss = Surprise.evaluate(&Uniform { choices: 4 }, &ReferenceFree, batch);
+/// assert!((loss.into_scalar::<f32>() - 2.0 * 4.0_f32.ln()).abs() < 1e-6);
+/// ```
+///
+/// [`Trainer::fit`](crate::train::Trainer::fit) also asks that the output is a
+/// [`LossOutput`](crate::train::LossOutput), which says what the loss is and what to report.
+///
+/// # Panics
+///
+/// The losses panic where tensors of a batch do not agree in shape, as Burn does.
 pub trait Objective<M, R> {
     /// What one pass works on.
     type Batch;
@@ -42,7 +90,7 @@ pub trait Objective<M, R> {
     /// Called once an optimizer step with all of its micro-batches, before any of them is
     /// evaluated.
     ///
-    /// For what is estimated over the whole step. Does nothing by default.
+    /// Estimates what is taken over the whole step. Does nothing by default.
     fn prepare(&self, policy: &M, reference: &R, window: &mut [Self::Batch]) {
         let _ = (policy, reference, window);
     }
@@ -78,13 +126,19 @@ pub trait Objective<M, R> {
         Vec::new()
     }
 
-    /// Which loss it is and how it is set, before training: a run is continued with the same only.
-    /// Empty by default, which says nothing.
+    /// Whether the rewards that it reports are relative to the reference: 0 as long as the policy
+    /// is the reference. False by default, which says nothing.
+    fn relative_rewards(&self) -> bool {
+        false
+    }
+
+    /// The name of the loss and its settings, before training: a run is continued with the same
+    /// only. Empty by default, which says nothing.
     fn identity(&self) -> String {
         String::new()
     }
 
-    /// What it carries from step to step, for a checkpoint; null by default.
+    /// The state that it carries from step to step, for a checkpoint; null by default.
     fn state(&self) -> Value {
         Value::Null
     }
@@ -93,23 +147,8 @@ pub trait Objective<M, R> {
     ///
     /// # Errors
     ///
-    /// If the state is that of another objective.
+    /// [`Error::State`] if the state is that of another objective.
     fn restore(&mut self, state: &Value) -> Result<(), Error> {
-        restored(state)
+        state::restored(state)
     }
-}
-
-/// A state read back; null for an objective without one.
-pub(in crate::train) fn restored<S: serde::de::DeserializeOwned>(
-    state: &Value,
-) -> Result<S, Error> {
-    S::deserialize(state).map_err(|error| Error::Dataset {
-        message: format!("the state {state} is that of another objective: {error}"),
-    })
-}
-
-/// As JSON.
-pub(super) fn saved(state: impl serde::Serialize) -> Value {
-    // Numbers and options of them always have a JSON form.
-    serde_json::to_value(state).unwrap_or(Value::Null)
 }

@@ -1,6 +1,7 @@
 //! Losses on pairs.
 
 use super::Objective;
+use super::forward::forward_objective;
 use crate::data::PreferenceBatch;
 use crate::loss::{Pair, PreferenceInput, PreferenceLoss, PreferenceOutput, TokenLevel, Tokens};
 use crate::model::CausalLm;
@@ -26,6 +27,10 @@ impl<M: CausalLm, R: Reference<M>, L: PreferenceLoss> Objective<M, R> for L {
 
     fn tokens(&self, batch: &PreferenceBatch) -> usize {
         batch.num_tokens()
+    }
+
+    fn relative_rewards(&self) -> bool {
+        L::REFERENCE
     }
 
     fn identity(&self) -> String {
@@ -58,21 +63,11 @@ impl<M: CausalLm, R: TokenReference<M>, L: PreferenceLoss> Objective<M, R> for T
             .compute(input.with_mean_length(batch.mean_length))
     }
 
-    fn prepare(&self, _policy: &M, _reference: &R, window: &mut [PreferenceBatch]) {
-        share_length(window);
-    }
-
-    fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        batch.pairs() as f64
-    }
-
-    fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        batch.num_tokens()
-    }
-
     fn identity(&self) -> String {
         format!("{self:?}")
     }
+
+    forward_objective! { this => (this.loss(), this.loss_mut()), except evaluate identity }
 }
 
 /// The passes of a loss on pairs, the reference's only where it is looked at.

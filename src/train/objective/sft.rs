@@ -1,6 +1,7 @@
 //! Losses on demonstrations.
 
 use super::Objective;
+use super::forward::forward_objective;
 use crate::logprob::{token_log_probs, uniform_log_probs};
 use crate::loss::{SftLoss, SftOutput};
 use crate::model::{CausalLm, Logits};
@@ -49,15 +50,9 @@ impl<M: Logits, R> Objective<M, R> for SmoothedSft {
             .forward_smoothed(tokens, uniform, batch.target_mask())
     }
 
-    fn weight(&self, batch: &Sequences) -> f64 {
-        batch.num_scored() as f64
-    }
-
-    fn tokens(&self, batch: &Sequences) -> usize {
-        batch.num_tokens()
-    }
-
     fn identity(&self) -> String {
         format!("{self:?}")
     }
+
+    forward_objective! { this => (&this.0, &mut this.0), except evaluate identity }
 }

@@ -1,20 +1,18 @@
 //! Weighted Preference Optimization.
 
 use super::Objective;
+use super::forward::forward_objective;
 use crate::data::PreferenceBatch;
-use crate::error::Error;
 use crate::logprob::{log_collisions, token_log_probs};
 use crate::loss::wpo_weights;
 use crate::model::Logits;
 use crate::sequence::Sequences;
-use crate::train::metrics::Metrics;
-use serde_json::Value;
 
 /// A loss on pairs, each weighted by how likely the policy itself would write both completions:
 /// off-policy pairs count less.
 ///
-/// Around any objective on pairs that does not sort its batch: `Wpo(DpoLossConfig::new().init())`.
-/// It needs the policy's logits, in one more pass without a gradient. The weights multiply those
+/// It goes around any objective on pairs that does not sort its batch:
+/// `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient. The weights multiply those
 /// that the batch has.
 ///
 /// # References
@@ -43,35 +41,9 @@ impl<M: Logits, R, L: Objective<M, R, Batch = PreferenceBatch>> Objective<M, R> 
         self.0.evaluate(policy, reference, batch)
     }
 
-    fn prepare(&self, policy: &M, reference: &R, window: &mut [PreferenceBatch]) {
-        self.0.prepare(policy, reference, window);
-    }
-
-    fn weight(&self, batch: &PreferenceBatch) -> f64 {
-        self.0.weight(batch)
-    }
-
-    fn tokens(&self, batch: &PreferenceBatch) -> usize {
-        self.0.tokens(batch)
-    }
-
-    fn observe(&mut self, metrics: &Metrics) {
-        self.0.observe(metrics);
-    }
-
-    fn settings(&self) -> Vec<(&'static str, f64)> {
-        self.0.settings()
-    }
-
     fn identity(&self) -> String {
         format!("Wpo({})", self.0.identity())
     }
 
-    fn state(&self) -> Value {
-        self.0.state()
-    }
-
-    fn restore(&mut self, state: &Value) -> Result<(), Error> {
-        self.0.restore(state)
-    }
+    forward_objective! { this => (&this.0, &mut this.0), except evaluate identity }
 }

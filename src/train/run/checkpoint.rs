@@ -1,93 +1,19 @@
-//! Where a run can go on from.
+//! What a run goes on from.
 
-use crate::data::SamplerConfig;
 use crate::error::Error;
 use crate::train::run::config::TrainerConfig;
+use crate::train::run::identity::Identity;
 use crate::train::run::optimizer::Optimizer;
 use burn::module::Module;
 use burn::store::ModuleRecord;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a run is: order, pairs and learning rates follow from this and the step alone.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
-pub(in crate::train) struct Identity {
-    config: Value,
-    /// A checkpoint from before there were samplers has the default one.
-    #[serde(default = "plain_sampler")]
-    sampler: Value,
-    examples: usize,
-    fingerprint: u64,
-    loss: String,
-    reference: String,
-}
-
-impl Identity {
-    /// `loss` and `reference` as they say themselves.
-    pub(in crate::train) fn new(
-        (config, sampler): (&TrainerConfig, &SamplerConfig),
-        (examples, fingerprint): (usize, u64),
-        loss: String,
-        reference: String,
-    ) -> Self {
-        // How often to look at a run does not change it.
-        let config = config.clone().with_evaluate_every(None);
-        let config = config.with_checkpoint_every(None);
-        // All ranks are one run.
-        let sampler = sampler.clone().with_rank(0);
-        Self {
-            config: settings(&config),
-            sampler: settings(&sampler),
-            examples,
-            fingerprint,
-            loss,
-            reference,
-        }
-    }
-
-    /// The first thing in which another run differs.
-    fn difference(&self, other: &Self) -> Option<String> {
-        if self.examples != other.examples {
-            let (ours, theirs) = (self.examples, other.examples);
-            return Some(format!("it has {theirs} examples, this run {ours}"));
-        }
-        if self.fingerprint != other.fingerprint {
-            return Some("its examples are not those of this run".into());
-        }
-        let texts = [
-            ("loss", &self.loss, &other.loss),
-            ("reference", &self.reference, &other.reference),
-        ];
-        if let Some((name, ours, theirs)) = texts.into_iter().find(|(_, a, b)| a != b) {
-            return Some(format!("its {name} is {theirs}, this run's {ours}"));
-        }
-        let config = different_field(&self.config, &other.config, "");
-        config.or_else(|| different_field(&self.sampler, &other.sampler, "sampler's "))
-    }
-}
-
-fn settings(config: &impl std::fmt::Display) -> Value {
-    serde_json::from_str(&config.to_string()).unwrap_or_default()
-}
-
-fn plain_sampler() -> Value {
-    settings(&SamplerConfig::new())
-}
-
-/// The first field in which settings differ, both values.
-fn different_field(ours: &Value, theirs: &Value, whose: &str) -> Option<String> {
-    let (ours, theirs) = (ours.as_object()?, theirs.as_object()?);
-    let field = ours.keys().find(|key| ours.get(*key) != theirs.get(*key))?;
-    let shown = |config: &Map<String, Value>| config.get(field).cloned().unwrap_or_default();
-    let (ours, theirs) = (shown(ours), shown(theirs));
-    Some(format!("its {whose}{field} is {theirs}, this run's {ours}"))
-}
-
-/// Where a run was.
+/// `state.json` of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
-struct State {
+struct SavedState {
     step: usize,
     /// Whether an evaluation was due that the interruption left out.
     evaluation_due: bool,
@@ -95,24 +21,44 @@ struct State {
     run: Identity,
 }
 
-/// A run to go on with.
-pub(in crate::train) struct Resumed<M> {
-    pub(in crate::train) policy: M,
-    pub(in crate::train) optimizer: Optimizer,
-    pub(in crate::train) step: usize,
-    pub(in crate::train) evaluation_due: bool,
-    pub(in crate::train) objective: Value,
-    /// For a reference that moves.
-    pub(in crate::train) folder: PathBuf,
+/// A run between two steps, to be saved.
+pub(super) struct Snapshot<'a, M> {
+    pub(super) identity: &'a Identity,
+    pub(super) policy: &'a M,
+    pub(super) optimizer: &'a Optimizer,
+    /// Optimizer steps finished.
+    pub(super) step: usize,
+    /// Whether an evaluation is due that the interruption leaves out.
+    pub(super) evaluation_due: bool,
+    /// What the objective carries.
+    pub(super) objective: Value,
+}
+
+/// The place where a run starts, or goes on.
+pub(super) struct Position<M> {
+    pub(super) policy: M,
+    pub(super) optimizer: Optimizer,
+    /// Optimizer steps finished.
+    pub(super) step: usize,
+    pub(super) evaluation_due: bool,
+}
+
+/// A checkpoint read back.
+pub(super) struct Resumed<M> {
+    pub(super) position: Position<M>,
+    /// What the objective carried.
+    pub(super) objective: Value,
+    /// The folder it was read from, for a reference that moves.
+    pub(super) folder: PathBuf,
 }
 
 /// `checkpoint/` in the output folder: model, optimizer and state of one step, replaced as a whole.
-pub(in crate::train) struct Checkpoint {
+pub(super) struct Checkpoint {
     folder: PathBuf,
 }
 
 impl Checkpoint {
-    pub(in crate::train) fn new(output: &Path) -> Self {
+    pub(super) fn new(output: &Path) -> Self {
         Self {
             folder: output.join("checkpoint"),
         }
@@ -122,31 +68,41 @@ impl Checkpoint {
         self.folder.with_extension("old")
     }
 
-    /// `more` writes what else there is to keep into the folder.
-    pub(in crate::train) fn save<M: Module>(
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name of what stands here: the checkpoint, or its old version where a run was cut off
+    /// while it replaced it.
+    pub(super) fn found(&self) -> Option<&'static str> {
+        let named = [
+            (&self.folder, "checkpoint"),
+            (&self.old(), "checkpoint.old"),
+        ];
+        let found = named.into_iter().find(|(folder, _)| folder.exists());
+        found.map(|(_, name)| name)
+    }
+
+    /// Replaces the checkpoint; `more` writes what else there is to keep into the folder.
+    pub(super) fn save<M: Module>(
         &self,
-        run: &Identity,
-        policy: &M,
-        optimizer: &Optimizer,
-        position: (usize, bool),
-        objective: Value,
+        snapshot: Snapshot<'_, M>,
         more: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let new = self.folder.with_extension("new");
         remove(&new)?;
         fs::create_dir_all(&new).map_err(Error::io("create", &new))?;
         let path = new.join("model.bpk");
-        let record = policy.valid().into_record();
+        let record = snapshot.policy.valid().into_record();
         record.save(&path).map_err(|error| failed(&path, error))?;
-        optimizer.save(&new.join("optimizer.bpk"))?;
+        snapshot.optimizer.save(&new.join("optimizer.bpk"))?;
         more(&new)?;
         let path = new.join("state.json");
-        let (step, evaluation_due) = position;
-        let state = State {
-            step,
-            evaluation_due,
-            objective,
-            run: run.clone(),
+        let state = SavedState {
+            step: snapshot.step,
+            evaluation_due: snapshot.evaluation_due,
+            objective: snapshot.objective,
+            run: snapshot.identity.clone(),
         };
         let text = serde_json::to_string_pretty(&state).map_err(|error| failed(&path, error))?;
         fs::write(&path, text).map_err(Error::io("write", &path))?;
@@ -161,9 +117,9 @@ impl Checkpoint {
     }
 
     /// The run that stands here; `None` if there is no checkpoint.
-    pub(in crate::train) fn load<M: Module>(
+    pub(super) fn load<M: Module>(
         &self,
-        run: &Identity,
+        identity: &Identity,
         policy: M,
         config: &TrainerConfig,
     ) -> Result<Option<Resumed<M>>, Error> {
@@ -173,9 +129,10 @@ impl Checkpoint {
         };
         let path = folder.join("state.json");
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let state: State = serde_json::from_str(&text).map_err(|error| failed(&path, error))?;
-        if state.run != *run {
-            let what = run.difference(&state.run).unwrap_or_default();
+        let state: SavedState =
+            serde_json::from_str(&text).map_err(|error| failed(&path, error))?;
+        if state.run != *identity {
+            let what = identity.difference(&state.run).unwrap_or_default();
             return Err(failed(&path, format!("belongs to another run: {what}")));
         }
         let path = folder.join("model.bpk");
@@ -187,10 +144,12 @@ impl Checkpoint {
         let optimizer = Optimizer::new(&config.optimizer, &policy);
         let optimizer = optimizer.load(&folder.join("optimizer.bpk"))?;
         Ok(Some(Resumed {
-            policy,
-            optimizer,
-            step: state.step,
-            evaluation_due: state.evaluation_due,
+            position: Position {
+                policy,
+                optimizer,
+                step: state.step,
+                evaluation_due: state.evaluation_due,
+            },
             objective: state.objective,
             folder,
         }))

@@ -4,14 +4,14 @@ use crate::error::Error;
 use crate::train::run::optimizer::OptimizerConfig;
 use burn::config::Config;
 
-/// How the learning rate falls after the warm-up.
+/// Course of the learning rate after the warm-up.
 #[derive(Config, Debug, PartialEq, Eq, Copy)]
 pub enum Schedule {
-    /// Not at all.
+    /// The peak throughout.
     Constant,
-    /// In a straight line to 0 at the end of the run.
+    /// A straight line to 0 at the end of the run.
     Linear,
-    /// Along half a cosine to 0 at the end of the run.
+    /// Half a cosine to 0 at the end of the run.
     Cosine,
 }
 
@@ -38,7 +38,7 @@ pub struct TrainerConfig {
     /// Share of the run in which the learning rate rises from 0, in \[0, 1\].
     #[config(default = 0.1)]
     pub warmup: f64,
-    /// How it falls afterwards.
+    /// Its course afterwards.
     #[config(default = "Schedule::Cosine")]
     pub schedule: Schedule,
     /// AdamW and clipping.
@@ -48,7 +48,8 @@ pub struct TrainerConfig {
     /// in any case.
     #[config(default = "None")]
     pub evaluate_every: Option<usize>,
-    /// Write a checkpoint every so many steps; at the end in any case. Needs an output folder.
+    /// Write a checkpoint every so many steps; at the end in any case. A run without an output folder
+    /// refuses it.
     #[config(default = "None")]
     pub checkpoint_every: Option<usize>,
     /// Seeds order and pairs.

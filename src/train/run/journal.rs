@@ -2,21 +2,25 @@
 
 use crate::error::Error;
 use crate::train::metrics::Metrics;
+use crate::train::run::hook::{EvaluationDone, Hook, StepDone};
 use serde_json::{Map, Value, json};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+/// Name of the file in the output folder.
+pub(super) const NAME: &str = "metrics.jsonl";
+
 /// `metrics.jsonl`: one object a step or evaluation, flushed as it is written.
-pub(in crate::train) struct Journal {
+pub(super) struct Journal {
     path: PathBuf,
     file: File,
 }
 
 impl Journal {
     /// Keeps the lines of an earlier run up to `step`, where this one goes on.
-    pub(in crate::train) fn open(folder: &Path, step: usize) -> Result<Self, Error> {
-        let path = folder.join("metrics.jsonl");
+    pub(super) fn open(folder: &Path, step: usize) -> Result<Self, Error> {
+        let path = folder.join(NAME);
         let kept = match step {
             0 => String::new(),
             _ => kept(&path, step)?,
@@ -30,7 +34,7 @@ impl Journal {
     }
 
     /// `fields` first, then the means of `metrics`, their names behind `prefix`.
-    pub(in crate::train) fn write(
+    fn write(
         &mut self,
         fields: &[(&str, f64)],
         prefix: &str,
@@ -47,7 +51,25 @@ impl Journal {
     }
 }
 
-/// Whole numbers without a fraction; JSON has no NaN or infinity, so they become null.
+impl Hook for Journal {
+    fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
+        let mut fields = vec![
+            ("step", done.step as f64),
+            ("epoch", done.epoch),
+            ("learning_rate", done.learning_rate),
+            ("grad_norm", done.grad_norm),
+            ("tokens_per_second", done.tokens_per_second),
+        ];
+        fields.extend(done.settings);
+        self.write(&fields, "", done.metrics)
+    }
+
+    fn on_evaluate(&mut self, done: &EvaluationDone<'_>) -> Result<(), Error> {
+        self.write(&[("step", done.step as f64)], "eval_", done.metrics)
+    }
+}
+
+/// A JSON number, whole ones without a fraction. JSON has no NaN or infinity, so they become null.
 fn number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 {
         json!(value as i64)

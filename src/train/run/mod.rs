@@ -2,9 +2,16 @@
 
 mod checkpoint;
 pub(super) mod config;
+mod draws;
+mod held_out;
+pub(super) mod hook;
+mod identity;
 mod journal;
 pub(super) mod optimizer;
 mod plan;
 pub(super) mod progress;
+pub(super) mod session;
+mod setup;
+mod start_check;
 pub(super) mod step;
 pub(super) mod trainer;

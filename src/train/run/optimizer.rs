@@ -72,7 +72,7 @@ impl std::fmt::Debug for Optimizer {
 }
 
 impl Optimizer {
-    /// For the parameters of `module`.
+    /// An optimizer of the parameters of `module`.
     ///
     /// # Panics
     ///
@@ -98,7 +98,7 @@ impl Optimizer {
 
     /// One step. Returns the module and the norm of the gradient before clipping.
     ///
-    /// Where that norm is not finite nothing is changed.
+    /// Nothing is changed where that norm is not finite.
     pub fn step<M: Module>(
         &mut self,
         learning_rate: f64,

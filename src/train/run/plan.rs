@@ -1,39 +1,55 @@
-//! Which rows each step sees.
+//! The rows that each step sees.
 
 use crate::data::{Batcher, RowInfo, Sampler, SamplerConfig};
 use crate::error::Error;
 use crate::train::run::config::TrainerConfig;
 
 /// The epochs of a run, laid out in steps.
-pub(in crate::train) struct Plan {
+pub(super) struct Plan {
     sampler: Sampler,
     rows: Vec<RowInfo>,
     batch_size: usize,
     total: usize,
     epochs: Epochs,
-    /// An epoch and its order.
-    current: Option<(usize, Vec<usize>)>,
+    current: Option<EpochOrder>,
 }
 
-/// How many steps each has.
+/// The rows of an epoch, in order.
+struct EpochOrder {
+    epoch: usize,
+    rows: Vec<usize>,
+}
+
+/// Steps of the epochs.
 enum Epochs {
-    /// So many.
+    /// The same number each.
     Alike(usize),
-    /// The first step of each, and behind them where the last one ends.
+    /// The first step of each, and behind them the end of the last one.
     From(Vec<usize>),
 }
 
+/// An epoch in steps.
+struct Epoch {
+    number: usize,
+    start: usize,
+    len: usize,
+}
+
 impl Epochs {
-    /// The epoch of a step, its first step and its number of steps. Behind the last step its number
-    /// is the number of epochs.
-    fn of(&self, step: usize) -> (usize, usize, usize) {
+    /// The epoch of a step. Behind the last step its number is the number of epochs.
+    fn at(&self, step: usize) -> Epoch {
         match self {
-            Self::Alike(steps) => (step / steps, step / steps * steps, *steps),
+            Self::Alike(steps) => Epoch {
+                number: step / steps,
+                start: step / steps * steps,
+                len: *steps,
+            },
             Self::From(starts) => {
-                let epoch = starts.partition_point(|&start| start <= step) - 1;
-                let start = starts[epoch];
-                let end = starts.get(epoch + 1).unwrap_or(&usize::MAX);
-                (epoch, start, end - start)
+                let number = starts.partition_point(|&start| start <= step) - 1;
+                let start = starts[number];
+                let end = starts.get(number + 1).unwrap_or(&usize::MAX);
+                let len = end - start;
+                Epoch { number, start, len }
             }
         }
     }
@@ -42,8 +58,8 @@ impl Epochs {
 impl Plan {
     /// # Errors
     ///
-    /// Where the sampler cannot be used, on these examples or at all.
-    pub(in crate::train) fn new<B: Batcher>(
+    /// Without examples, and where the sampler cannot be used, on these examples or at all.
+    pub(super) fn new<B: Batcher>(
         config: &TrainerConfig,
         sampler: &SamplerConfig,
         batcher: &B,
@@ -60,7 +76,8 @@ impl Plan {
         let rows = batcher.describe(train);
         if rows.len() != train.len() {
             let (rows, examples) = (rows.len(), train.len());
-            return Err(Error::Dataset {
+            return Err(Error::Training {
+                step: 0,
                 message: format!("the batcher describes {rows} rows for {examples} examples"),
             });
         }
@@ -92,26 +109,29 @@ impl Plan {
     }
 
     /// Steps of the run.
-    pub(in crate::train) fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.total
     }
 
     /// The indices of step `step`, counted from 0, below the total.
-    pub(in crate::train) fn window(&mut self, step: usize) -> Result<&[usize], Error> {
-        let (epoch, start, _) = self.epochs.of(step);
-        let order = match self.current.take() {
-            Some((current, order)) if current == epoch => order,
-            _ => self.sampler.epoch(&self.rows, epoch)?,
+    pub(super) fn window(&mut self, step: usize) -> Result<&[usize], Error> {
+        let Epoch { number, start, .. } = self.epochs.at(step);
+        let current = match self.current.take() {
+            Some(current) if current.epoch == number => current,
+            _ => EpochOrder {
+                epoch: number,
+                rows: self.sampler.epoch(&self.rows, number)?,
+            },
         };
-        let (_, order) = self.current.insert((epoch, order));
+        let order = &self.current.insert(current).rows;
         let start = (step - start) * self.batch_size;
         let end = (start + self.batch_size).min(order.len());
         Ok(&order[start..end])
     }
 
     /// Passes over the data after so many steps.
-    pub(in crate::train) fn epochs_after(&self, steps: usize) -> f64 {
-        let (epoch, start, len) = self.epochs.of(steps);
-        epoch as f64 + (steps - start) as f64 / len as f64
+    pub(super) fn epochs_after(&self, steps: usize) -> f64 {
+        let Epoch { number, start, len } = self.epochs.at(steps);
+        number as f64 + (steps - start) as f64 / len as f64
     }
 }

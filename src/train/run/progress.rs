@@ -1,8 +1,10 @@
 //! What a person sees while a run goes on.
 
+use crate::error::Error;
 use crate::train::metrics::Metrics;
+use crate::train::run::hook::{EvaluationDone, Hook, RunEnded, RunWarning, StepDone};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write, stderr};
 
 /// Where progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,9 +22,31 @@ pub(in crate::train) struct Display {
     total: usize,
 }
 
+impl Hook for Display {
+    fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
+        self.step(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_evaluate(&mut self, done: &EvaluationDone<'_>) -> Result<(), Error> {
+        self.evaluation(done.step, done.metrics);
+        Ok(())
+    }
+
+    fn on_warning(&mut self, warning: &RunWarning<'_>) -> Result<(), Error> {
+        self.line(&format!("warning: {}", warning.message));
+        Ok(())
+    }
+
+    fn on_end(&mut self, _: &RunEnded) -> Result<(), Error> {
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+}
+
 impl Display {
     pub(in crate::train) fn new(progress: Progress, done: usize, total: usize) -> Self {
-        let terminal = std::io::stderr().is_terminal();
+        let terminal = stderr().is_terminal();
         let shown = progress == Progress::Stderr;
         let target = if shown && terminal {
             ProgressDrawTarget::stderr()
@@ -43,40 +67,37 @@ impl Display {
     }
 
     /// After step `step`, counted from 1.
-    pub(in crate::train) fn step(&self, step: usize, metrics: &Metrics) {
-        let message = summary(metrics);
+    fn step(&self, step: usize, metrics: &Metrics) {
+        let message = metrics.summary();
         let tenth = |step: usize| step * 10 / self.total;
         if self.lines && tenth(step) > tenth(step - 1) {
-            eprintln!("step {step}/{}  {message}", self.total);
+            line(&format!("step {step}/{}  {message}", self.total));
         }
         self.bar.set_message(message);
         self.bar.inc(1);
     }
 
     /// A held-out evaluation after `step` steps.
-    pub(in crate::train) fn evaluation(&self, step: usize, metrics: &Metrics) {
-        let line = format!("step {step}/{}  held out: {}", self.total, summary(metrics));
-        if self.lines {
-            eprintln!("{line}");
-        } else {
-            self.bar.println(line);
-        }
+    fn evaluation(&self, step: usize, metrics: &Metrics) {
+        let line = format!(
+            "step {step}/{}  held out: {}",
+            self.total,
+            metrics.summary()
+        );
+        self.line(&line);
     }
 
-    pub(in crate::train) fn finish(self) {
-        self.bar.finish_and_clear();
+    /// A line of its own, above a bar.
+    fn line(&self, text: &str) {
+        if self.lines {
+            line(text);
+        } else {
+            self.bar.println(text);
+        }
     }
 }
 
-fn summary(metrics: &Metrics) -> String {
-    let shown = [
-        ("loss", "loss"),
-        ("kl", "kl"),
-        ("rewards/margins", "margin"),
-        ("rewards/accuracies", "accuracy"),
-    ];
-    let parts = shown
-        .iter()
-        .filter_map(|(name, label)| Some(format!("{label} {:.4}", metrics.get(name)?)));
-    parts.collect::<Vec<_>>().join("  ")
+/// A line on standard error; nobody reading it is no reason to end a run.
+fn line(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
 }

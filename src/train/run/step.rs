@@ -7,10 +7,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Tensor;
 
-/// What one optimizer step reports.
+/// Report of one optimizer step.
 #[derive(Clone, Debug)]
 pub struct StepReport {
-    /// Pooled over the micro-batches.
+    /// Means pooled over the micro-batches, before the update.
     pub metrics: Metrics,
     /// Norm of the gradient over all parameters, before clipping.
     pub grad_norm: f64,

@@ -1,11 +1,11 @@
 //! Where the benchmarks lie in the data folder.
 
-use crate::{Options, usage};
+use super::{Options, usage};
 use burn_kto::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// The first of these names that is there.
-pub(crate) fn find(options: &Options, names: &[&str]) -> Result<PathBuf, Error> {
+pub(super) fn find(options: &Options, names: &[&str]) -> Result<PathBuf, Error> {
     let Some(folder) = &options.data else {
         return Err(usage(format!(
             "--data DIR is needed, a folder that has {}",
@@ -23,7 +23,7 @@ pub(crate) fn find(options: &Options, names: &[&str]) -> Result<PathBuf, Error> 
 }
 
 /// Prompts with the completion that a row calls the better or only one.
-pub(crate) fn prompts(path: &Path) -> Result<Vec<(Prompt, Option<String>)>, Error> {
+pub(super) fn prompts(path: &Path) -> Result<Vec<(Prompt, Option<String>)>, Error> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let first: serde_json::Value =
         serde_json::from_str(text.lines().next().unwrap_or_default()).unwrap_or_default();
@@ -49,7 +49,7 @@ pub(crate) fn prompts(path: &Path) -> Result<Vec<(Prompt, Option<String>)>, Erro
 }
 
 /// A text that is no conversation is a user's message, for models that have a template.
-pub(crate) fn messages(prompt: &Prompt) -> Vec<Message> {
+pub(super) fn messages(prompt: &Prompt) -> Vec<Message> {
     match prompt {
         Prompt::Text(text) => vec![Message::new("user", text)],
         Prompt::Messages(messages) => messages.clone(),

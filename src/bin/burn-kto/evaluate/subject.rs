@@ -1,6 +1,7 @@
 //! Who is measured: a folder, or an endpoint.
 
-use crate::{Options, usage};
+use super::{Options, usage};
+use crate::output::note;
 use burn::tensor::Device;
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
@@ -8,32 +9,32 @@ use std::io::Read;
 use std::path::Path;
 
 /// A model with what belongs to it.
-pub(crate) struct Local {
-    pub(crate) model: Llama,
-    pub(crate) tokenizer: HfTokenizer,
-    pub(crate) template: Option<JinjaTemplate>,
-    pub(crate) max_length: usize,
+pub(super) struct Local {
+    pub(super) model: Llama,
+    pub(super) tokenizer: HfTokenizer,
+    pub(super) template: Option<JinjaTemplate>,
+    pub(super) max_length: usize,
     device: Device,
 }
 
-pub(crate) enum Source {
+pub(super) enum Source {
     Local(Box<Local>),
     #[cfg(feature = "endpoint")]
     Remote(Box<Endpoint>),
 }
 
-pub(crate) struct Contestant {
+pub(super) struct Contestant {
     name: String,
     /// Its name in records: another model, or the same one with other weights, does not go on with
     /// them.
     identity: String,
     /// Of its records, within the output folder.
-    pub(crate) folder: String,
-    pub(crate) source: Source,
+    pub(super) folder: String,
+    pub(super) source: Source,
 }
 
 impl Contestant {
-    pub(crate) fn first(options: &Options, device: &Device) -> Result<Self, Error> {
+    pub(super) fn first(options: &Options, device: &Device) -> Result<Self, Error> {
         match (&options.model, &options.url, &options.name) {
             (Some(folder), ..) => Self::local(options, folder, device),
             (None, Some(url), Some(name)) => Self::remote(options, url, name),
@@ -44,7 +45,7 @@ impl Contestant {
     }
 
     /// The other model, under another name than the first.
-    pub(crate) fn second(
+    pub(super) fn second(
         options: &Options,
         folder: &Path,
         first: &Self,
@@ -59,7 +60,7 @@ impl Contestant {
     }
 
     fn local(options: &Options, folder: &Path, device: &Device) -> Result<Self, Error> {
-        eprintln!("reading {}", folder.display());
+        note!("reading {}", folder.display());
         let tokenizer = HfTokenizer::from_folder(folder)?;
         let template = JinjaTemplate::from_folder(folder)?;
         let model = Llama::load(folder, device)?;
@@ -112,20 +113,20 @@ impl Contestant {
     #[cfg(not(feature = "endpoint"))]
     fn remote(_: &Options, _: &str, _: &str) -> Result<Self, Error> {
         Err(usage(
-            "--url needs an evaluate that was built with --features endpoint",
+            "--url needs a burn-kto that was built with --features endpoint",
         ))
     }
 
-    pub(crate) fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn identity(&self) -> &str {
+    pub(super) fn identity(&self) -> &str {
         &self.identity
     }
 
     /// Answers choices, which an endpoint does not.
-    pub(crate) fn chooser(&self, chat: bool) -> Result<LocalModel<'_, Llama>, Error> {
+    pub(super) fn chooser(&self, chat: bool) -> Result<LocalModel<'_, Llama>, Error> {
         match &self.source {
             Source::Local(local) => Ok(local.subject(chat)),
             #[cfg(feature = "endpoint")]
@@ -135,7 +136,7 @@ impl Contestant {
         }
     }
 
-    pub(crate) fn writer(&self, chat: bool) -> Box<dyn Subject<Completion> + '_> {
+    pub(super) fn writer(&self, chat: bool) -> Box<dyn Subject<Completion> + '_> {
         match &self.source {
             Source::Local(local) => Box::new(local.subject(chat)),
             #[cfg(feature = "endpoint")]
@@ -145,7 +146,7 @@ impl Contestant {
 }
 
 /// The folder's name; a run's `model` is named after the run.
-pub(crate) fn name_of(folder: &Path) -> String {
+pub(super) fn name_of(folder: &Path) -> String {
     let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
     let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
     let name = names.find(|name| name != "model");
@@ -154,7 +155,7 @@ pub(crate) fn name_of(folder: &Path) -> String {
 
 /// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another
 /// one.
-pub(crate) fn fingerprint(folder: &Path) -> Result<u64, Error> {
+pub(super) fn fingerprint(folder: &Path) -> Result<u64, Error> {
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io {
@@ -213,7 +214,7 @@ impl Local {
         }
     }
 
-    pub(crate) fn template(&self) -> &dyn ChatTemplate {
+    pub(super) fn template(&self) -> &dyn ChatTemplate {
         match &self.template {
             Some(template) => template,
             None => &PlainTemplate,

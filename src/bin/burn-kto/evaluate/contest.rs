@@ -1,9 +1,10 @@
 //! Win rate: answers to the same prompts, and a judge.
 
-use crate::files::{find, messages, prompts};
-use crate::subject::{Contestant, Source, fingerprint, name_of};
-use crate::suite::{evaluate, line};
-use crate::{JudgeName, Options, TaskName, usage};
+use super::files::{find, messages, prompts};
+use super::subject::{Contestant, Source, fingerprint, name_of};
+use super::suite::evaluate;
+use super::{JudgeName, Options, TaskName, usage};
+use crate::output::{progress, progress_done};
 use burn::tensor::Device;
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
@@ -37,7 +38,7 @@ impl Task for Answers {
     }
 }
 
-pub(crate) fn check(options: &Options) -> Result<(), Error> {
+pub(super) fn check(options: &Options) -> Result<(), Error> {
     if !options.tasks.contains(&TaskName::WinRate) {
         return Ok(());
     }
@@ -68,7 +69,7 @@ fn file(options: &Options) -> Result<PathBuf, Error> {
     }
 }
 
-pub(crate) fn run(
+pub(super) fn run(
     options: &Options,
     first: &Contestant,
     second: Option<&Contestant>,
@@ -101,10 +102,10 @@ pub(crate) fn run(
     };
     let path = options.out.join(&first.folder).join("rounds.jsonl");
     let play = |judge: &dyn Judge| {
-        let mut progress = |done: usize, total: usize| line(&format!("judged {done}/{total}"));
+        let mut judged = |done: usize, total: usize| progress(&format!("judged {done}/{total}"));
         let report = Match::new(protocol).with_records(path.clone());
-        let report = report.play(&duels, judge, &mut progress);
-        eprintln!();
+        let report = report.play(&duels, judge, &mut judged);
+        progress_done();
         report
     };
     match options.judge {
@@ -166,10 +167,14 @@ fn endpoint_judge(options: &Options) -> Result<EndpointJudge, Error> {
     Ok(EndpointJudge::new(Endpoint::new(config)?, form))
 }
 
+/// Stands where there are no endpoints; there is never one.
 #[cfg(not(feature = "endpoint"))]
-fn endpoint_judge(_: &Options) -> Result<RuleJudge<fn(&Prompt, &str) -> f64>, Error> {
+type NoJudge = RuleJudge<fn(&Prompt, &str) -> f64>;
+
+#[cfg(not(feature = "endpoint"))]
+fn endpoint_judge(_: &Options) -> Result<NoJudge, Error> {
     Err(usage(
-        "judge `endpoint` needs an evaluate that was built with --features endpoint",
+        "judge `endpoint` needs a burn-kto that was built with --features endpoint",
     ))
 }
 

@@ -1,38 +1,43 @@
-//! Measures a language model as the papers measure: MMLU, GSM8K, BBH, HumanEval, win rate, held-out
-//! preferences.
-//!
-//! ```text
-//! cargo run --release --features eval --example evaluate -- --model DIR --data DIR --tasks mmlu,gsm8k --limit 10
-//! cargo run --release --features eval --example evaluate -- --help
-//! ```
+//! `burn-kto evaluate`: measures a language model as the papers measure.
 
-#[path = "evaluate/contest.rs"]
 mod contest;
-#[path = "evaluate/files.rs"]
 mod files;
-#[path = "evaluate/preferences.rs"]
 mod preferences;
-#[path = "evaluate/subject.rs"]
 mod subject;
-#[path = "evaluate/suite.rs"]
 mod suite;
-#[path = "evaluate/table.rs"]
 mod table;
 
+use crate::interrupt;
+use crate::output::say;
 use burn_kto::prelude::*;
-use clap::{Parser, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  The first ten questions of every subject of MMLU, and ten of GSM8K:
+    burn-kto evaluate --model DIR --data DIR --tasks mmlu,gsm8k --limit 10
+
+  An aligned model beside the one before, with a test of the difference:
+    burn-kto evaluate --model ALIGNED --compare BEFORE --data DIR
+
+  What it makes of held-out pairs, and how far it went from its reference:
+    burn-kto evaluate --model ALIGNED --compare BEFORE --tasks preferences --prompts pairs.jsonl
+
+  Its answers against the chosen ones of a file, judged by a model behind an endpoint:
+    burn-kto evaluate --model DIR --tasks winrate --prompts pairs.jsonl --judge endpoint \\
+      --judge-url https://host/v1 --judge-name NAME --key-variable MY_KEY
+
+The same command goes on where it was interrupted.";
 
 /// Measures a language model: MMLU, GSM8K, BBH, HumanEval, win rate, held-out preferences.
 ///
 /// Every answer is written to OUT/MODEL/TASK.jsonl as it comes; the same command goes on where it
 /// was interrupted. Scores come with their standard error and go to OUT/results.json and
 /// OUT/results.md.
-#[derive(Parser, Clone, Debug)]
-#[command(name = "evaluate", version)]
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     /// Hugging Face folder of the model to measure: config.json, model.safetensors, tokenizer.json.
     #[arg(long, value_name = "DIR", required_unless_present = "url")]
@@ -167,7 +172,7 @@ pub(crate) struct Options {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TaskName {
+enum TaskName {
     /// Four choices in 57 subjects, by log-probability.
     Mmlu,
     /// The same by what is written; for endpoints.
@@ -191,7 +196,7 @@ pub(crate) enum TaskName {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prompting {
+enum Prompting {
     /// lm-evaluation-harness.
     Harness,
     /// The authors'.
@@ -199,7 +204,7 @@ pub(crate) enum Prompting {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum JudgeName {
+enum JudgeName {
     /// The shorter answer wins: a rule to try things with.
     Shorter,
     /// The longer answer wins.
@@ -210,29 +215,10 @@ pub(crate) enum JudgeName {
     Endpoint,
 }
 
-/// Set by Ctrl-C: end after this batch.
-pub(crate) static STOP: AtomicBool = AtomicBool::new(false);
-
-fn main() -> ExitCode {
-    let options = Options::parse();
-    // Without a handler Ctrl-C still ends the process, and records keep what was graded.
-    let _ = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping after this batch; once more to stop at once");
-    });
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), Error> {
+/// Everything that was asked for.
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
+    interrupt::watch("batch");
     // What can be missing is looked for before anything slow.
     suite::check(options)?;
     contest::check(options)?;
@@ -256,9 +242,9 @@ fn run(options: &Options) -> Result<(), Error> {
     if let (true, Some(second)) = (options.tasks.contains(&TaskName::Preferences), &second) {
         results.preferences = Some(preferences::run(options, &first, second, &device)?);
     }
-    print!("\n{}", results.text());
+    say!("\n{}", results.text().trim_end());
     results.write(&options.out)?;
-    println!(
+    say!(
         "\nwritten {0}/results.json, {0}/results.md, and a .jsonl of every answer; {1:.0} s in all",
         options.out.display(),
         clock.elapsed().as_secs_f64()
@@ -267,7 +253,7 @@ fn run(options: &Options) -> Result<(), Error> {
 }
 
 /// An error about the command line.
-pub(crate) fn usage(message: impl Into<String>) -> Error {
+fn usage(message: impl Into<String>) -> Error {
     let message = message.into();
     Error::Dataset { message }
 }

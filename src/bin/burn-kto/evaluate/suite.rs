@@ -1,24 +1,24 @@
 //! The benchmarks, one after the other.
 
-use crate::files::find;
-use crate::subject::Contestant;
-use crate::{Options, Prompting, STOP, TaskName, usage};
+use super::files::find;
+use super::subject::Contestant;
+use super::{Options, Prompting, TaskName, usage};
+use crate::interrupt;
+use crate::output::{note, progress, progress_done};
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Scores of a task, and each item's points, by id and metric.
-pub(crate) struct Outcome {
-    pub(crate) report: Report,
-    pub(crate) items: BTreeMap<String, BTreeMap<String, f64>>,
+pub(super) struct Outcome {
+    pub(super) report: Report,
+    pub(super) items: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// Looks for what will be needed.
-pub(crate) fn check(options: &Options) -> Result<(), Error> {
+pub(super) fn check(options: &Options) -> Result<(), Error> {
     for task in &options.tasks {
         match task {
             TaskName::Mmlu | TaskName::MmluGenerative => drop(find(options, &["mmlu"])?),
@@ -35,7 +35,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
             TaskName::HumanEval => {
                 find(options, &["HumanEval.jsonl", "HumanEval.jsonl.gz"])?;
                 if options.chat || options.url.is_some() {
-                    eprintln!(
+                    note!(
                         "warning: humaneval continues a prompt as it stands: what a chat model writes around its code counts as code, and fails"
                     );
                 }
@@ -47,7 +47,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-pub(crate) fn run(options: &Options, model: &Contestant) -> Result<Vec<Outcome>, Error> {
+pub(super) fn run(options: &Options, model: &Contestant) -> Result<Vec<Outcome>, Error> {
     let mut results = Vec::new();
     for task in &options.tasks {
         let result = match task {
@@ -112,9 +112,7 @@ fn gsm8k(options: &Options) -> Result<Gsm8k, Error> {
     if let Ok(prompt) = find(options, &[COT_PROMPT]) {
         return Gsm8k::load_chain_of_thought(test, prompt, 8);
     }
-    eprintln!(
-        "gsm8k: no gsm8k_cot_prompt.txt, so the eight examples are made from the training file"
-    );
+    note!("gsm8k: no gsm8k_cot_prompt.txt, so the eight examples are made from the training file");
     Gsm8k::load_derived_chain_of_thought(test, train(options)?, Shots::First(8))
 }
 
@@ -130,7 +128,7 @@ fn sandbox(options: &Options) -> Result<Sandbox, Error> {
     let limits = Limits::default();
     match Sandbox::isolated(limits) {
         Err(error) if options.unisolated => {
-            eprintln!("warning: {error}; running without isolation, as asked");
+            note!("warning: {error}; running without isolation, as asked");
             Sandbox::without_isolation(limits)
         }
         result => result,
@@ -146,7 +144,7 @@ fn write<T: Task<Request = Completion>>(
 }
 
 /// Runs a task with progress and records.
-pub(crate) fn put<T: Task>(
+pub(super) fn put<T: Task>(
     options: &Options,
     model: &Contestant,
     task: &T,
@@ -160,7 +158,7 @@ pub(crate) fn put<T: Task>(
     })
 }
 
-pub(crate) fn evaluate<T: Task>(
+pub(super) fn evaluate<T: Task>(
     options: &Options,
     model: &Contestant,
     task: &T,
@@ -181,7 +179,7 @@ pub(crate) fn evaluate<T: Task>(
             .iter()
             .map(|(metric, mean)| format!("{metric} {mean:.3}"))
             .collect();
-        line(&format!(
+        progress(&format!(
             "{} {} {}/{} [{:.0} s] {}",
             model.name(),
             state.task,
@@ -190,20 +188,9 @@ pub(crate) fn evaluate<T: Task>(
             clock.elapsed().as_secs_f64(),
             means.join("  ")
         ));
-        !STOP.load(Ordering::Relaxed)
+        !interrupt::came()
     };
     let evaluation = run_task(task, subject, model.identity(), &config, &mut shown);
-    if std::io::stderr().is_terminal() {
-        eprintln!();
-    }
+    progress_done();
     evaluation
-}
-
-/// Progress: over the last line on a terminal, below it elsewhere.
-pub(crate) fn line(text: &str) {
-    if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[2K{text}");
-    } else {
-        eprintln!("{text}");
-    }
 }

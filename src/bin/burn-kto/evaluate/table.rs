@@ -1,26 +1,26 @@
 //! Results as a table, as Markdown and as JSON.
 
-use crate::preferences::Preferences;
-use crate::suite::Outcome;
+use super::preferences::Preferences;
+use super::suite::Outcome;
 use burn_kto::eval::*;
 use burn_kto::prelude::Error;
 use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
-pub(crate) struct Results {
+pub(super) struct Results {
     name: String,
-    pub(crate) first: Vec<Outcome>,
+    pub(super) first: Vec<Outcome>,
     second: Option<(String, Vec<Outcome>)>,
-    pub(crate) win_rate: Option<MatchReport>,
-    pub(crate) preferences: Option<Preferences>,
+    pub(super) win_rate: Option<MatchReport>,
+    pub(super) preferences: Option<Preferences>,
 }
 
 /// A line of the table, and its cells.
 type Row = Vec<String>;
 
 impl Results {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.into(),
             first: Vec::new(),
@@ -30,7 +30,7 @@ impl Results {
         }
     }
 
-    pub(crate) fn compared(&mut self, name: &str, results: Vec<Outcome>) {
+    pub(super) fn compared(&mut self, name: &str, results: Vec<Outcome>) {
         self.second = Some((name.into(), results));
     }
 
@@ -120,7 +120,7 @@ impl Results {
         notes
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let rows = self.rows();
         let mut text = String::new();
         if rows.len() > 1 {
@@ -158,7 +158,7 @@ impl Results {
         text
     }
 
-    pub(crate) fn write(&self, folder: &Path) -> Result<(), Error> {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
         let reports = |results: &[Outcome]| {
             let reports = results.iter().map(|result| json!(result.report));
             reports.collect::<Vec<_>>()

@@ -1,21 +1,21 @@
 //! Held-out pairs: implicit rewards; divergence and length of sampled answers.
 
-use crate::files::messages;
-use crate::subject::{Contestant, Local, Source};
-use crate::suite::line;
-use crate::{Options, TaskName, usage};
+use super::files::messages;
+use super::subject::{Contestant, Local, Source};
+use super::{Options, TaskName, usage};
+use crate::output::{note, progress, progress_done};
 use burn::tensor::Device;
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
 use serde::Serialize;
 
 #[derive(Serialize)]
-pub(crate) struct Preferences {
-    pub(crate) reference: String,
-    pub(crate) beta: f64,
-    pub(crate) pairs: usize,
-    pub(crate) metrics: Option<PreferenceMetrics>,
-    pub(crate) drift: Option<Drift>,
+pub(super) struct Preferences {
+    pub(super) reference: String,
+    pub(super) beta: f64,
+    pub(super) pairs: usize,
+    pub(super) metrics: Option<PreferenceMetrics>,
+    pub(super) drift: Option<Drift>,
 }
 
 /// Prompts that answers are sampled to, for the divergence.
@@ -23,7 +23,7 @@ const SAMPLED: usize = 64;
 /// Rows of one forward pass.
 const ROWS: usize = 8;
 
-pub(crate) fn check(options: &Options) -> Result<(), Error> {
+pub(super) fn check(options: &Options) -> Result<(), Error> {
     if !options.tasks.contains(&TaskName::Preferences) {
         return Ok(());
     }
@@ -40,7 +40,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     }
 }
 
-pub(crate) fn run(
+pub(super) fn run(
     options: &Options,
     first: &Contestant,
     second: &Contestant,
@@ -57,7 +57,7 @@ pub(crate) fn run(
     let template = policy.template();
     let encoder = Encoder::new(&policy.tokenizer, template, policy.max_length);
     let encoded = encoder.encode_preferences(&pairs)?;
-    eprintln!("preferences: {}", encoded.report);
+    note!("preferences: {}", encoded.report);
     let reference = Frozen::new(&base.model);
     let (mut chosen, mut rejected) = (Vec::new(), Vec::new());
     let total = encoded.examples.len();
@@ -82,9 +82,9 @@ pub(crate) fn run(
                 options.beta,
             ));
         }
-        line(&format!("preferences {}/{total}", chosen.len()));
+        progress(&format!("preferences {}/{total}", chosen.len()));
     }
-    eprintln!();
+    progress_done();
     // Of which nothing could be said, and AUC is not defined.
     let rewards = chosen.iter().chain(&rejected);
     let broken = rewards.filter(|reward| !reward.is_finite()).count();
@@ -139,7 +139,7 @@ fn drift(
         })
         .with_seed(options.seed)
         .with_stop_tokens(policy.tokenizer.stop_tokens().to_vec());
-    eprintln!(
+    note!(
         "preferences: sampling {} answers of either model",
         prompts.len()
     );

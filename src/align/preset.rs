@@ -1,0 +1,83 @@
+//! Settings that papers report.
+
+use crate::error::Error;
+use std::fmt;
+use std::str::FromStr;
+use toml::Table;
+
+/// Settings that papers report, to begin with; learning rates are for models of billions of
+/// parameters, small ones take more.
+///
+/// | preset | values | where they come from |
+/// |---|---|---|
+/// | `sft` | learning rate 2e-5, cosine after 10 % warm-up, one epoch, no decay | Zephyr, arXiv:2310.16944 §4 |
+/// | `kto` | β 0.1, λ 1, learning rate 5e-6, batch 32, clipping at 10 | KTO, arXiv:2402.01306 v5, Table 1 and §4.2 |
+/// | `kto-after-sft` | the same with β 0.05: the reference was tuned on the same data | v5, Table 1 (Llama-3-8B, SFT+KTO) |
+/// | `kto-reference-free` | no reference, λ_D 1.75 | v5, §4.3 |
+/// | `dpo` | β 0.1, learning rate 5e-7, linear after 10 % warm-up, batch 32, no decay | Zephyr, arXiv:2310.16944 §4 |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Preset {
+    /// `sft`.
+    Sft,
+    /// `kto`.
+    Kto,
+    /// `kto-after-sft`.
+    KtoAfterSft,
+    /// `kto-reference-free`.
+    KtoReferenceFree,
+    /// `dpo`.
+    Dpo,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Sft,
+        Self::Kto,
+        Self::KtoAfterSft,
+        Self::KtoReferenceFree,
+        Self::Dpo,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sft => "sft",
+            Self::Kto => "kto",
+            Self::KtoAfterSft => "kto-after-sft",
+            Self::KtoReferenceFree => "kto-reference-free",
+            Self::Dpo => "dpo",
+        }
+    }
+
+    /// Its settings as the text of a file, with where they come from.
+    pub fn toml(self) -> &'static str {
+        match self {
+            Self::Sft => include_str!("presets/sft.toml"),
+            Self::Kto => include_str!("presets/kto.toml"),
+            Self::KtoAfterSft => include_str!("presets/kto-after-sft.toml"),
+            Self::KtoReferenceFree => include_str!("presets/kto-reference-free.toml"),
+            Self::Dpo => include_str!("presets/dpo.toml"),
+        }
+    }
+
+    pub(super) fn table(self) -> Table {
+        // A test reads each of them.
+        self.toml().parse().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Preset {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        super::layers::preset(text)
+    }
+}

@@ -1,0 +1,398 @@
+//! The job itself.
+
+use super::examples::{Encoding, Examples, Parts, path, read};
+use super::folder::{check_folder, write_settings};
+use super::method::{Kto, Method, refused};
+use super::objective::{as_kto, bco, kto, on_pairs};
+use super::report::{Event, Report};
+use super::settings::Settings;
+use crate::data::{
+    Batcher, BinaryBatcher, Encoder, PreferenceBatcher, ReadReport, SamplerConfig, SftBatcher,
+    TokenizedBinary, TokenizedPreference, TokenizedSft,
+};
+use crate::error::Error;
+use crate::loss::{ClassWeights, KtoLossConfig, RewardLoss};
+use crate::model::{Llama, ModelFolder, RewardModel, Tokenizer};
+use crate::reference::{ChosenReference, Reference, ReferenceFree, TokenReference};
+use crate::train::{LossOutput, Objective, Progress, Run, SmoothedSft, Trainer};
+use burn::module::Module;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// One run: `Alignment::new(settings).run(tell)`.
+///
+/// The folder of the run gets
+///
+/// | file | what |
+/// |---|---|
+/// | `run.toml` | all settings, also those that were left open: they give the same run again |
+/// | `metrics.jsonl`, `checkpoint/`, `trainer.json`, `sampler.json` | see [`Trainer`] |
+/// | `model/` | the aligned folder, written when the run is finished |
+#[derive(Clone, Debug)]
+pub struct Alignment {
+    settings: Settings,
+    resume: bool,
+    progress: Progress,
+}
+
+impl Alignment {
+    /// With these settings, progress on standard error.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            resume: false,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Goes on from the checkpoint in the folder of the run, if there is one.
+    pub fn with_resume(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
+    /// Where the trainer shows its progress.
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Runs it; `tell` hears what happens.
+    ///
+    /// # Errors
+    ///
+    /// What can be wrong with the settings is said before anything slow. Then where the model or the
+    /// data cannot be read or do not go together, where a run is in the folder already, and of
+    /// [`Trainer::fit`].
+    pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
+        let clock = Instant::now();
+        let settings = &self.settings;
+        settings.validate()?;
+        path(settings)?;
+        let name = settings.model.as_deref();
+        let name = name.ok_or_else(|| refused("model", "says what to align: it is missing"))?;
+        let out = &settings.output.folder;
+        check_folder(out, name, self.resume)?;
+        let device = settings.device.open()?;
+        let folder = ModelFolder::open(name)?;
+        let lengths = settings.data.lengths(folder.max_length())?;
+        let policy = folder.load(&device)?;
+        tell(&Event::Model {
+            name: folder.name(),
+            parameters: policy.num_params(),
+        });
+        let encoder = Encoder::new(&folder.tokenizer, folder.template(), lengths.0);
+        let encoder = encoder.with_max_prompt_length(lengths.1);
+        let encoding = Encoding::new(settings, settings.data.encoder(encoder))?;
+        let (examples, read) = read(settings, tell)?;
+        let mut resolved = settings.clone();
+        resolved.model = Some(folder.name().into());
+        resolved.data.max_length = Some(lengths.0);
+        resolved.data.max_prompt_length = Some(lengths.1);
+        resolved.trainer.learning_rate = Some(settings.trainer_config().learning_rate);
+        let job = Job {
+            folder: &folder,
+            settings: resolved,
+            resume: self.resume,
+            progress: self.progress,
+            read,
+            clock,
+        };
+        match examples {
+            Examples::Thumbs(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.thumbs(policy, parts, lengths.0, tell)
+            }
+            Examples::Pairs(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.pairs(policy, &parts, tell)
+            }
+            Examples::Demonstrations(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.demonstrations(policy, &parts, tell)
+            }
+        }
+    }
+}
+
+struct Job<'a> {
+    folder: &'a ModelFolder,
+    settings: Settings,
+    resume: bool,
+    progress: Progress,
+    read: ReadReport,
+    clock: Instant,
+}
+
+type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
+
+impl Job<'_> {
+    fn thumbs(
+        self,
+        policy: Llama,
+        mut parts: Parts<TokenizedBinary>,
+        max_length: usize,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        let batcher = BinaryBatcher::new(self.folder.tokenizer.pad(), max_length);
+        let kto = as_kto(&self.settings.method);
+        let pairs = kto.as_ref().is_some_and(|kto| !kto.kl.is_fixed());
+        let batcher = if pairs {
+            batcher
+        } else {
+            batcher.without_pairs()
+        };
+        let held = &parts.held_out;
+        let one = held.windows(2).all(|pair| pair[0].prompt == pair[1].prompt);
+        if pairs && one && !held.is_empty() {
+            tell(&Event::Note(
+                "one prompt is too few to hold out for KTO: trained on instead",
+            ));
+            parts.train.append(&mut parts.held_out);
+        }
+        let up = parts.train.iter().filter(|e| e.desirable).count();
+        if up == 0 || up == parts.train.len() {
+            tell(&Event::Note(
+                "all thumbs point one way: there is nothing to tell apart",
+            ));
+        }
+        let config = match &kto {
+            None => None,
+            Some(kto) => Some(self.weighed(kto, &batcher, &parts.train, tell)?),
+        };
+        match self.settings.reference.build(&policy) {
+            ChosenReference::Model(reference) => {
+                self.on_thumbs((policy, &reference), config, &batcher, &parts, tell)
+            }
+            ChosenReference::Free(reference) => {
+                self.on_thumbs((policy, &reference), config, &batcher, &parts, tell)
+            }
+        }
+    }
+
+    /// The loss's configuration, λ from the counts if it is to be.
+    fn weighed(
+        &self,
+        kto: &Kto,
+        batcher: &BinaryBatcher,
+        train: &[TokenizedBinary],
+        tell: Tell<'_>,
+    ) -> Result<KtoLossConfig, Error> {
+        let Some(balance) = kto.balance else {
+            return Ok(kto.config());
+        };
+        // What counts is what is trained on; with completions in turns, in the first epoch.
+        let (config, seed) = (self.settings.sampler.config(), self.settings.seed);
+        let sampler = config.init(self.settings.trainer.batch_size, seed)?;
+        let seen = sampler.report(&batcher.describe(train), 0)?;
+        let (up, down) = (seen.desirable.examples(), seen.undesirable.examples());
+        let weights = ClassWeights::from_counts(up, down, balance.class())?;
+        tell(&Event::Weights(&weights));
+        Ok(weights.apply(kto.config()))
+    }
+
+    fn on_thumbs<R: TokenReference<Llama>>(
+        self,
+        models: (Llama, &R),
+        config: Option<KtoLossConfig>,
+        batcher: &BinaryBatcher,
+        parts: &Parts<TokenizedBinary>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        let mut objective = match (config, as_kto(&self.settings.method)) {
+            (Some(config), Some(settings)) => kto(&settings, config)?,
+            _ => match &self.settings.method {
+                Method::Bco(settings) => bco(settings)?,
+                other => {
+                    let message = format!("{} is not on thumbs", other.name());
+                    return Err(refused("method", message));
+                }
+            },
+        };
+        self.llama(models, &mut objective, batcher, parts, tell)
+    }
+
+    fn pairs(
+        self,
+        policy: Llama,
+        parts: &Parts<TokenizedPreference>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        let batcher = PreferenceBatcher::new(self.folder.tokenizer.pad());
+        let (method, seed) = (self.settings.method.clone(), self.settings.seed);
+        if let Method::Reward(reward) = &method {
+            return self.reward(policy, &mut reward.config().init(), &batcher, parts, tell);
+        }
+        if !method.runs_reference() {
+            let mut objective = on_pairs(&method, seed)?;
+            return self.llama(
+                (policy, &ReferenceFree),
+                &mut objective,
+                &batcher,
+                parts,
+                tell,
+            );
+        }
+        match self.settings.reference.build(&policy) {
+            ChosenReference::Model(reference) => {
+                let mut objective = on_pairs(&method, seed)?;
+                self.llama((policy, &reference), &mut objective, &batcher, parts, tell)
+            }
+            ChosenReference::Free(reference) => {
+                let mut objective = on_pairs(&method, seed)?;
+                self.llama((policy, &reference), &mut objective, &batcher, parts, tell)
+            }
+        }
+    }
+
+    fn demonstrations(
+        self,
+        policy: Llama,
+        parts: &Parts<TokenizedSft>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        let batcher = SftBatcher::new(self.folder.tokenizer.pad());
+        let Method::Sft(sft) = &self.settings.method else {
+            return Err(refused("method", "is not on demonstrations"));
+        };
+        let mut loss = sft.config()?.init();
+        match sft.label_smoothing {
+            Some(smoothing) if smoothing > 0.0 => self.llama(
+                (policy, &ReferenceFree),
+                &mut SmoothedSft(loss),
+                &batcher,
+                parts,
+                tell,
+            ),
+            _ => self.llama((policy, &ReferenceFree), &mut loss, &batcher, parts, tell),
+        }
+    }
+
+    fn llama<R, L, B>(
+        mut self,
+        (policy, reference): (Llama, &R),
+        objective: &mut L,
+        batcher: &B,
+        parts: &Parts<B::Example>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error>
+    where
+        R: Reference<Llama>,
+        B: Batcher,
+        L: Objective<Llama, R, Batch = B::Batch, Output: LossOutput>,
+    {
+        let run = self.fit((policy, reference), objective, batcher, parts, tell)?;
+        let folder = self.folder;
+        self.finish(run, |policy, out| folder.save(&policy.valid(), out), tell)
+    }
+
+    fn reward(
+        mut self,
+        backbone: Llama,
+        objective: &mut RewardLoss,
+        batcher: &PreferenceBatcher,
+        parts: &Parts<TokenizedPreference>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        let device = backbone.device();
+        let models = (RewardModel::new(backbone, &device), &ReferenceFree);
+        let run = self.fit(models, objective, batcher, parts, tell)?;
+        let folder = self.folder;
+        let save = |policy: &RewardModel<Llama>, out: &Path| {
+            folder.save_with(out, |partial| policy.valid().save(partial))
+        };
+        self.finish(run, save, tell)
+    }
+
+    /// Trains, and writes the settings beside what the trainer writes.
+    fn fit<M, R, L, B>(
+        &mut self,
+        (policy, reference): (M, &R),
+        objective: &mut L,
+        batcher: &B,
+        parts: &Parts<B::Example>,
+        tell: Tell<'_>,
+    ) -> Result<Run<M>, Error>
+    where
+        M: Module,
+        R: Reference<M>,
+        B: Batcher,
+        L: Objective<M, R, Batch = B::Batch, Output: LossOutput>,
+    {
+        let Parts { train, held_out } = parts;
+        let sampler = self.settings.sampler.config();
+        let seed = self.settings.seed;
+        let drawn = sampler.init(self.settings.trainer.batch_size, seed)?;
+        let report = drawn.report(&batcher.describe(train), 0)?;
+        let trainer = Trainer::new(self.settings.trainer_config())?.with_sampler(sampler.clone());
+        let steps = trainer.total_steps(batcher, train)?;
+        // What was left open is settled now.
+        let quarter = steps.div_ceil(4).max(1);
+        let intervals = &mut self.settings.trainer;
+        intervals.evaluate_every.get_or_insert(quarter);
+        intervals.checkpoint_every.get_or_insert(quarter);
+        let out = &self.settings.output.folder;
+        let mut trainer = Trainer::new(self.settings.trainer_config())?
+            .with_sampler(sampler.clone())
+            .with_progress(self.progress)
+            .with_output(out);
+        let resumed = self.resume && out.join("checkpoint").exists();
+        if self.resume {
+            trainer = trainer.with_resume();
+        }
+        if !resumed {
+            write_settings(&self.settings)?;
+        }
+        let stop = trainer.stop_flag();
+        tell(&Event::Started {
+            train: train.len(),
+            held_out: held_out.len(),
+            steps,
+            stop: &stop,
+        });
+        if sampler != SamplerConfig::new() {
+            tell(&Event::Epoch(&report));
+        }
+        let run = trainer.fit(policy, reference, objective, batcher, train, held_out)?;
+        if resumed {
+            // Not before the checkpoint was found to be that of this run.
+            write_settings(&self.settings)?;
+        }
+        Ok(run)
+    }
+
+    fn finish<M>(
+        self,
+        run: Run<M>,
+        save: impl FnOnce(&M, &Path) -> Result<(), Error>,
+        tell: Tell<'_>,
+    ) -> Result<Report, Error> {
+        for (step, metrics) in &run.evaluations {
+            tell(&Event::HeldOut {
+                step: *step,
+                metrics,
+            });
+        }
+        let model: Option<PathBuf> = match run.interrupted {
+            true => None,
+            false => {
+                let folder = self.settings.output.folder.join("model");
+                if folder.exists() {
+                    // Of the same run, finished before and resumed since.
+                    std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+                }
+                save(&run.policy, &folder)?;
+                Some(folder)
+            }
+        };
+        Ok(Report {
+            model,
+            settings: self.settings,
+            read: self.read,
+            steps: run.steps,
+            evaluations: run.evaluations,
+            interrupted: run.interrupted,
+            elapsed: self.clock.elapsed(),
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! `burn-kto align`.
+
+use super::flags::Flags;
+use super::interrupt;
+use super::output::say;
+use burn_kto::Error;
+use burn_kto::align::{Alignment, Event};
+use clap::Args;
+
+const EXAMPLES: &str = "\
+Examples:
+  burn-kto align --model SmolLM2-135M --data thumbs.jsonl --out runs/kto
+  burn-kto align --preset dpo --model DIR --data pairs.jsonl --set method.variant=ipo
+  burn-kto align --model hf://HuggingFaceTB/SmolLM2-135M --data 'data/*.jsonl.gz' --method sft
+  burn-kto align --config runs/kto/run.toml --out runs/again    the same run once more
+  burn-kto align --config runs/kto/run.toml --resume            what was interrupted goes on
+What a flag says wins over --set, --set over --config, --config over --preset.";
+
+/// A model folder and feedback become an aligned folder.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// Go on from the checkpoint in --out.
+    #[arg(long)]
+    resume: bool,
+
+    #[command(flatten)]
+    flags: Flags,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let mut alignment = Alignment::new(options.flags.settings()?);
+    if options.resume {
+        alignment = alignment.with_resume();
+    }
+    let report = alignment.run(&mut |event| {
+        if let Event::Started { stop, .. } = event {
+            interrupt::stop((*stop).clone(), "step");
+        }
+        say!("{event}");
+    })?;
+    let out = report.settings.output.folder.display();
+    let Some(model) = report.model else {
+        say!(
+            "interrupted after step {}; go on with: burn-kto align --config {out}/run.toml --resume",
+            report.steps
+        );
+        return Ok(());
+    };
+    say!(
+        "written {} (weights, config, tokenizer); {out}/run.toml, {out}/metrics.jsonl, {out}/checkpoint; {:.0} s in all",
+        model.display(),
+        report.elapsed.as_secs_f64()
+    );
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Metrics of a policy on held-out examples.
+
+use crate::data::Batcher;
+use crate::error::Error;
+use crate::train::metrics::{LossOutput, Metrics};
+use crate::train::objective::Objective;
+use crate::train::run::config::TrainerConfig;
+use crate::train::run::draws;
+use burn::module::Module;
+use burn::tensor::Device;
+
+/// Means over `examples`, as a step of training takes them, without a gradient.
+pub(super) fn evaluate<M, R, L, B>(
+    config: &TrainerConfig,
+    policy: &M,
+    reference: &R,
+    objective: &L,
+    batcher: &B,
+    examples: &[B::Example],
+    device: &Device,
+) -> Result<Metrics, Error>
+where
+    M: Module,
+    B: Batcher,
+    L: Objective<M, R, Batch = B::Batch>,
+    L::Output: LossOutput,
+{
+    let policy = policy.valid();
+    let mut metrics = Metrics::default();
+    let indices: Vec<usize> = (0..examples.len()).collect();
+    for (batch, indices) in indices.chunks(config.batch_size).enumerate() {
+        let mut rng = draws::of_evaluation(config.seed, batch);
+        let size = config.micro_batch_size;
+        let window = batcher.window(examples, indices, size, &mut rng, device);
+        let mut window = window.map_err(|error| match error {
+            Error::Dataset { message } => Error::Dataset {
+                message: format!("held-out examples: {message}"),
+            },
+            other => other,
+        })?;
+        objective.prepare(&policy, reference, &mut window);
+        for batch in window {
+            let weight = objective.weight(&batch);
+            for (name, sum, count) in objective.facts(&batch) {
+                metrics.add(name, sum, count);
+            }
+            let output = objective.evaluate(&policy, reference, batch);
+            metrics.add_output(&output, weight);
+        }
+    }
+    Ok(metrics)
+}

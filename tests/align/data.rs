@@ -1,0 +1,73 @@
+//! `burn-kto data`, and what it is made of.
+
+use crate::common::World;
+use burn_kto::align::preview;
+
+#[test]
+fn rows_are_shown_as_the_model_would_see_them() {
+    let world = World::new();
+    let said = world.said("data --model model --data thumbs.jsonl --rows 2 --held-out 0.25");
+    for expected in [
+        "data   rows                  12  in 1 files: columns",
+        "desirable              6",
+        "9 to train on, 3 held out",
+        "tokens tokenized             12",
+        "at most 32, 16 of them prompt",
+        "prompts, in tokens, before anything is cut",
+        "completions, in tokens, before anything is cut",
+        "over 16        0",
+        "########",
+        "what is scored stands in ⟦ ⟧",
+    ] {
+        assert!(said.contains(expected), "{expected} in\n{said}");
+    }
+    let rows: Vec<&str> = said.split("\n-- thumb ").skip(1).collect();
+    assert_eq!(rows.len(), 2);
+    // The first row is held out or not: either way it is one of the data, with its marks.
+    assert!(rows[0].contains(", 10 tokens, 4 of them scored"), "{said}");
+    let text = rows[0].lines().nth(1).unwrap();
+    assert!(
+        text.starts_with("   <s> what is ") && text.ends_with("</s>⟧"),
+        "{text}"
+    );
+    assert!(text.contains("?⟦yes "), "{text}");
+    assert!(!world.path("runs").exists(), "nothing is written");
+}
+
+#[test]
+fn without_a_model_rows_are_texts() {
+    let world = World::new();
+    let said = world.said("data --data pairs.jsonl --method dpo --rows 1 --held-out 0");
+    assert!(said.contains("12 to train on, 0 held out"), "{said}");
+    assert!(
+        said.contains("-- chosen\n   what is red bad ? ⟦yes is⟧"),
+        "{said}"
+    );
+    assert!(
+        said.contains("-- rejected\n   what is red bad ? ⟦no good very⟧"),
+        "{said}"
+    );
+    assert!(said.contains("With --model, lengths in tokens"), "{said}");
+    let error = world.refused("data --data pairs.jsonl --threshold 3");
+    let expected = "error: pairs.jsonl:1: is a pair, so it needs no threshold";
+    assert!(error.starts_with(expected), "{error}");
+    let error = world.refused("data");
+    assert!(error.starts_with("error: data.path: "), "{error}");
+}
+
+#[test]
+fn lengths_are_those_before_the_cut() {
+    let world = World::new();
+    let mut settings = world.settings("demonstrations", "out", "method = { name = 'sft' }");
+    settings.data.max_length = Some(6);
+    settings.data.max_prompt_length = Some(3);
+    let preview = preview(&settings, 3, &mut |_| {}).unwrap();
+    let tokens = preview.tokens.unwrap();
+    assert_eq!(tokens.limits, (6, 3));
+    assert!(tokens.prompts.iter().all(|n| *n == 6) && tokens.prompts.len() == 12);
+    assert!(tokens.completions.iter().all(|n| *n == 3));
+    assert_eq!(tokens.report.truncated_prompts, 12);
+    assert_eq!(preview.parts, (9, 3));
+    assert_eq!(preview.rows.len(), 3);
+    assert!(preview.rows.iter().all(|row| row.tokens == Some((6, 3))));
+}

@@ -1,0 +1,151 @@
+//! A model on a hub, which is a server of this process on the loopback interface.
+
+use crate::common::World;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+const COMMIT: &str = "0123456789012345678901234567890123456789";
+
+/// Serves a folder as `owner/name`; its address, and the requests that came.
+fn server(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut request = String::new();
+            while reader.read_line(&mut request).is_ok_and(|n| n > 2) {}
+            let mut words = request.split(' ');
+            let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+            let json = |value: serde_json::Value| Some(value.to_string().into_bytes());
+            let resolve = format!("/owner/name/resolve/{COMMIT}/");
+            let body = if path == "/api/models/owner/name/revision/main" {
+                json(serde_json::json!({"id": "owner/name", "sha": COMMIT}))
+            } else if path.starts_with(&format!("/api/models/owner/name/tree/{COMMIT}")) {
+                let names = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+                let others = ["model.safetensors", "README.md", "onnx/model.safetensors"];
+                let entry = |path: &&str| serde_json::json!({"type": "file", "oid": "e", "size": 1, "path": path});
+                json(names.iter().chain(&others).map(entry).collect())
+            } else {
+                let file = path.strip_prefix(&resolve).map(|name| folder.join(name));
+                file.and_then(|file| std::fs::read(file).ok())
+            };
+            let status = if body.is_some() {
+                "200 OK"
+            } else {
+                "404 Not Found"
+            };
+            let etag = path.rsplit('/').next().unwrap_or_default().to_string();
+            let body = body.unwrap_or_else(|| br#"{"error": "Repository not found"}"#.to_vec());
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\netag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let method = method.to_string();
+            log.lock().unwrap().push(request);
+            let _ = stream.write_all(head.as_bytes());
+            if method != "HEAD" {
+                let _ = stream.write_all(&body);
+            }
+        }
+    });
+    (url, seen)
+}
+
+fn program(world: &World, url: &str, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_burn-kto"))
+        .args(arguments.split_whitespace())
+        .current_dir(world.path(""))
+        .env("HF_ENDPOINT", url)
+        .env("HF_HOME", world.path("hub"))
+        .env("HF_TOKEN", "hf_secret")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_model_of_the_hub_is_pinned_to_its_commit() {
+    let world = World::new();
+    let (url, seen) = server(world.path("model"));
+    let got = |name: &str| {
+        let what = format!("GET /owner/name/resolve/{COMMIT}/{name} ");
+        let seen = seen.lock().unwrap();
+        seen.iter()
+            .filter(|request| request.starts_with(&what))
+            .count()
+    };
+    let data = "--data thumbs.jsonl --batch-size 4 --max-steps 2";
+    let fine = |arguments: &str| {
+        let output = program(&world, &url, arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{errors}");
+    };
+    fine(&format!("data --model hf://owner/name {data}"));
+    assert_eq!(
+        (got("tokenizer.json"), got("model.safetensors")),
+        (1, 0),
+        "no weights to look at data"
+    );
+    fine(&format!("align --model hf://owner/name {data} --out out"));
+    let text = std::fs::read_to_string(world.path("out/run.toml")).unwrap();
+    assert!(
+        text.contains(&format!("model = \"hf://owner/name@{COMMIT}\"")),
+        "{text}"
+    );
+    assert_eq!((got("tokenizer.json"), got("model.safetensors")), (1, 1));
+    assert_eq!((got("README.md"), got("onnx/model.safetensors")), (0, 0));
+    // Once more from what was pinned, and without a hub.
+    fine("align --config out/run.toml --out again");
+    assert_eq!(got("model.safetensors"), 1);
+    let gone = program(
+        &world,
+        "http://127.0.0.1:9",
+        "align --config out/run.toml --out third",
+    );
+    assert!(
+        gone.status.success(),
+        "{}",
+        String::from_utf8_lossy(&gone.stderr)
+    );
+    let weights =
+        |out: &str| std::fs::read(world.path(out).join("model/model.safetensors")).unwrap();
+    assert!(weights("out") == weights("again") && weights("out") == weights("third"));
+    // The folder is whole without the cache.
+    assert!(
+        world
+            .path("out/model/tokenizer.json")
+            .metadata()
+            .unwrap()
+            .is_file()
+    );
+}
+
+#[test]
+fn what_is_not_there_is_one_line_without_the_token() {
+    let world = World::new();
+    let (url, _) = server(world.path("model"));
+    for (name, expected) in [
+        (
+            "hf://owner",
+            "hf://owner: must be hf://owner/name[@revision]",
+        ),
+        ("hf://owner/none", "hf://owner/none: "),
+    ] {
+        let output = program(
+            &world,
+            &url,
+            &format!("data --data thumbs.jsonl --model {name}"),
+        );
+        assert_eq!(output.status.code(), Some(1));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            error.contains(expected) && !error.contains("hf_secret"),
+            "{error}"
+        );
+    }
+}
