@@ -16,6 +16,11 @@ use std::path::PathBuf;
 /// | [`Config`](Error::Config) | a setting is out of range | `beta must be positive and finite, got -1` |
 /// | [`Setting`](Error::Setting) | a setting is not known, or does not go with another | `run.toml:7: method.betta is not a setting of kto: did you mean beta?` |
 /// | [`Dataset`](Error::Dataset) | rows are right one by one, but not together | `z0 needs two different prompts, got 1` |
+/// | [`Source`](Error::Source) | a file, folder, pattern or data set cannot be used | `data/*.csv: matches no file` |
+/// | [`Feature`](Error::Feature) | a feature has to be built in | ``data.parquet: is a Parquet file: build burn-kto with feature `parquet` `` |
+/// | [`Cache`](Error::Cache) | a token cache cannot be used | `cache tokens/1f3a: is gone as soon as it was built` |
+/// | [`Usage`](Error::Usage) | a call asks for what cannot be done | `prompt 0 is empty: there is nothing to continue` |
+/// | [`Interrupted`](Error::Interrupted) | who asked for it wants no more | `nobody reads on` |
 /// | [`Model`](Error::Model) | a model folder is incomplete or of another kind | `smol/: no model.safetensors` |
 /// | [`Device`](Error::Device) | a backend is not compiled in, a device not there | `cuda:0 is not compiled in: build with --features cuda; compiled in: flex` |
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
@@ -80,6 +85,42 @@ pub enum Error {
     #[error("{message}")]
     Dataset {
         /// What was wrong and what was got.
+        message: String,
+    },
+    /// A file, folder, pattern or data set that cannot be used as data.
+    #[error("{}: {message}", .path.display())]
+    Source {
+        /// What was to be read, also `hf://owner/name`.
+        path: PathBuf,
+        /// What was wrong and what was got.
+        message: String,
+    },
+    /// Something that a feature has to be built in for.
+    #[error("{what}: build burn-kto with feature `{feature}`")]
+    Feature {
+        /// What needs it, and why.
+        what: String,
+        /// The feature.
+        feature: &'static str,
+    },
+    /// A token cache that cannot be used.
+    #[error("cache {}: {message}", .path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What was wrong.
+        message: String,
+    },
+    /// A call that asks for what cannot be done.
+    #[error("{message}")]
+    Usage {
+        /// What was asked for and why it cannot be done.
+        message: String,
+    },
+    /// Work that was stopped on purpose: nothing is wrong with it.
+    #[error("{message}")]
+    Interrupted {
+        /// What stopped it.
         message: String,
     },
     /// A model folder that is incomplete, damaged, or of a kind that is not supported.
@@ -149,6 +190,35 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the work was stopped on purpose, so that there is nothing to mend.
+    pub const fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted { .. })
+    }
+
+    /// The feature that has to be built in, where that is all that is missing.
+    ///
+    /// ```
+    /// # #[cfg(not(feature = "hub"))] {
+    /// use burn_kto::prelude::*;
+    /// let error = read_sft("hf://owner/name").unwrap_err();
+    /// assert_eq!(error.missing_feature(), Some("hub"));
+    /// # }
+    /// ```
+    pub const fn missing_feature(&self) -> Option<&'static str> {
+        match self {
+            Self::Feature { feature, .. } => Some(feature),
+            _ => None,
+        }
+    }
+
+    /// A source that cannot be used, and why.
+    pub(crate) fn source(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
+        Self::Source {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+
     /// Whether a run was refused because another one stands in its output folder.
     pub fn is_occupied(&self) -> bool {
         matches!(self, Self::Occupied { .. })

@@ -51,12 +51,12 @@ pub use crate::model::{Llama, LlamaConfig};
 
 // Data.
 pub use crate::data::{
-    Batcher, BinaryBatcher, BinaryExample, Encode, EncodeReport, Encoded, Encoder, ExampleStream,
-    Format, Labelled, Loaded, Mixing, PreferenceBatcher, PreferenceExample, Prompt, RankedPairs,
-    ReadReport, Reader, RowInfo, Sampler, SamplerConfig, ScoreLabels, ScoreThreshold, ScoreWeight,
-    ScoredExample, SftBatcher, SftExample, SourceConfig, TokenIds, TokenizedBinary,
-    TokenizedPreference, TokenizedSft, hold_out, read_binary, read_preferences, read_scored,
-    read_sft,
+    Batcher, BinaryBatcher, BinaryExample, DropReason, Encode, EncodeReport, Encoded, Encoder,
+    ExampleStream, Format, Labelled, LeftOutReason, Loaded, Mixing, PreferenceBatcher,
+    PreferenceExample, Prompt, RankedPairs, ReadReport, Reader, RowInfo, Sampler, SamplerConfig,
+    ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample, SftBatcher, SftExample, SourceConfig,
+    TokenIds, TokenizedBinary, TokenizedPreference, TokenizedSft, hold_out, read_binary,
+    read_preferences, read_scored, read_sft,
 };
 #[cfg(feature = "cache")]
 pub use crate::data::{CacheKey, CachedExamples, TokenCache};

@@ -98,6 +98,20 @@ impl Example for PreferenceExample {
     }
 }
 
+impl Example for ScoredExample {
+    fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    fn answers(&self) -> [&str; 2] {
+        [&self.completion, ""]
+    }
+
+    fn score(&self) -> Option<f64> {
+        Some(self.score)
+    }
+}
+
 /// A demonstration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SftExample {
@@ -129,6 +143,17 @@ pub struct PreferenceExample {
     pub chosen: String,
     /// The worse answer.
     pub rejected: String,
+}
+
+/// A completion and a score, higher being better.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredExample {
+    /// What was asked.
+    pub prompt: Prompt,
+    /// What was answered.
+    pub completion: String,
+    /// How good it is.
+    pub score: f64,
 }
 
 impl SftExample {
@@ -178,13 +203,13 @@ impl BinaryExample {
         }
     }
 
-    /// With another weight.
+    /// Sets the weight.
     pub fn with_weight(mut self, weight: f64) -> Self {
         self.weight = weight;
         self
     }
 
-    /// As a demonstration, if it is desirable.
+    /// A demonstration, if it is desirable.
     pub fn into_sft(self) -> Option<SftExample> {
         self.desirable
             .then(|| SftExample::new(self.prompt, self.completion))
@@ -224,5 +249,16 @@ impl PreferenceExample {
     /// The chosen as a demonstration.
     pub fn into_sft(self) -> SftExample {
         SftExample::new(self.prompt, self.chosen)
+    }
+}
+
+impl ScoredExample {
+    /// A completion and a score.
+    pub fn new(prompt: impl Into<Prompt>, completion: impl Into<String>, score: f64) -> Self {
+        Self {
+            prompt: prompt.into(),
+            completion: completion.into(),
+            score,
+        }
     }
 }

@@ -1,48 +1,13 @@
 //! From scores to thumbs.
 
-use crate::data::example::{BinaryExample, Example, Prompt};
+use crate::data::example::{BinaryExample, Prompt, ScoredExample};
+use crate::data::tally::{mean, median};
 use crate::error::Error;
 use burn::config::Config;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 use std::fmt;
-
-/// A completion and a score, higher being better.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScoredExample {
-    /// What was asked.
-    pub prompt: Prompt,
-    /// What was answered.
-    pub completion: String,
-    /// How good it is.
-    pub score: f64,
-}
-
-impl ScoredExample {
-    /// A completion and a score.
-    pub fn new(prompt: impl Into<Prompt>, completion: impl Into<String>, score: f64) -> Self {
-        Self {
-            prompt: prompt.into(),
-            completion: completion.into(),
-            score,
-        }
-    }
-}
-
-impl Example for ScoredExample {
-    fn prompt(&self) -> &Prompt {
-        &self.prompt
-    }
-
-    fn answers(&self) -> [&str; 2] {
-        [&self.completion, ""]
-    }
-
-    fn score(&self) -> Option<f64> {
-        Some(self.score)
-    }
-}
 
 /// What a score has to be above to be a thumb up (KTO paper, §4.1). Below it is a thumb down; at
 /// it, it is neither, and dropped.
@@ -94,7 +59,7 @@ pub struct ScoreLabels {
     /// What an example counts.
     #[config(default = "ScoreWeight::Equal")]
     pub weight: ScoreWeight,
-    /// Of the draws.
+    /// The seed of the draws.
     #[config(default = 42)]
     pub seed: u64,
 }
@@ -127,6 +92,10 @@ impl fmt::Display for Labelled {
 
 impl ScoreLabels {
     /// Checks the numbers.
+    ///
+    /// # Errors
+    ///
+    /// Where one is out of its range, naming it.
     pub fn validate(&self) -> Result<(), Error> {
         match self.threshold {
             ScoreThreshold::Fixed { threshold: t } => {
@@ -147,11 +116,11 @@ impl ScoreLabels {
         }
     }
 
-    /// Thumbs and weights of these scores.
+    /// Makes thumbs and weights of scores.
     ///
     /// # Errors
     ///
-    /// Of [`validate`](Self::validate), and for a score that is not finite, naming its place.
+    /// Where a setting is out of its range, and for a score that is not finite, naming its place.
     pub fn apply(&self, scored: &[ScoredExample]) -> Result<Labelled, Error> {
         self.validate()?;
         if let Some(i) = scored.iter().position(|e| !e.score.is_finite()) {
@@ -201,7 +170,7 @@ impl ScoreLabels {
         })
     }
 
-    /// Of each score from its threshold.
+    /// The distance of each score from its threshold.
     fn distances(&self, scored: &[ScoredExample], scores: &[f64]) -> Vec<f64> {
         let from = |threshold: f64| scores.iter().map(|s| s - threshold).collect();
         match self.threshold {
@@ -245,27 +214,6 @@ fn of_prompts(scored: &[ScoredExample], centre: fn(&[f64]) -> f64) -> Vec<f64> {
         .iter()
         .map(|e| e.score - centres[&e.prompt])
         .collect()
-}
-
-/// 0 of nothing.
-fn mean(values: &[f64]) -> f64 {
-    // Divided first: the sum of huge numbers may be infinite.
-    let n = values.len().max(1) as f64;
-    let mean: f64 = values.iter().map(|value| value / n).sum();
-    // And where nothing can overflow, as exactly as can be.
-    let sum: f64 = values.iter().sum();
-    if sum.is_finite() { sum / n } else { mean }
-}
-
-/// 0 of nothing.
-pub(in crate::data) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => sorted[n / 2],
-        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
-    }
 }
 
 #[cfg(test)]

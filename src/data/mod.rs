@@ -34,7 +34,9 @@ mod example;
 mod hold_out;
 mod labels;
 mod read;
+mod reason;
 mod sampler;
+mod tally;
 mod tokens;
 
 pub use batch::batcher::Batcher;
@@ -46,16 +48,18 @@ pub use batch::sft::SftBatcher;
 pub use cache::{CacheKey, CacheRow, CachedExamples, TokenCache};
 pub use encode::encoder::{Encoded, Encoder};
 pub use encode::kind::Encode;
-pub use example::{BinaryExample, PreferenceExample, Prompt, SftExample};
+pub use encode::report::EncodeReport;
+pub use example::{BinaryExample, PreferenceExample, Prompt, ScoredExample, SftExample};
 pub use hold_out::hold_out;
-pub use labels::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight, ScoredExample};
-pub use read::formats::Format;
+pub use labels::{Labelled, ScoreLabels, ScoreThreshold, ScoreWeight};
+pub use read::formats::form::Format;
 pub use read::keep::ReadExample;
 pub use read::reader::{Loaded, Reader};
-pub use read::report::{EncodeReport, ReadReport};
+pub use read::report::ReadReport;
 pub use read::row::ranked::RankedPairs;
 pub use read::stream::ExampleStream;
 pub use read::{read_binary, read_preferences, read_scored, read_sft};
+pub use reason::{DropReason, LeftOutReason};
 pub use sampler::{
     Mixing, RowInfo, SampleCounts, Sampler, SamplerConfig, SamplerReport, SourceConfig, epoch_order,
 };

@@ -321,7 +321,7 @@ fn what_a_template_refuses_is_dropped_and_named() {
     assert_eq!(marked.refusal.unwrap().0, 0);
     let encoded = encoder.encode_sft(&rows).unwrap();
     assert_eq!(encoded.examples.len(), 98);
-    assert_eq!(encoded.report.dropped["the chat template refuses it"], 2);
+    assert_eq!(encoded.report.dropped[&DropReason::TemplateRefuses], 2);
     let (place, why) = encoded.report.refusal.clone().unwrap();
     assert_eq!(place, 70);
     assert!(why.contains("not this"), "{why}");

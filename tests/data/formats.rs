@@ -40,16 +40,16 @@ fn ranked_siblings_become_pairs_thumbs_scores_and_demonstrations() {
     assert!(loaded.examples.iter().all(|pair| pair.prompt == user("Hi")));
     let dropped = &loaded.report.dropped;
     for reason in [
-        "message is deleted",
-        "message did not pass review",
-        "completion is empty",
-        "answer has no rank among its siblings",
+        DropReason::MessageDeleted,
+        DropReason::MessageRejected,
+        DropReason::EmptyCompletion,
+        DropReason::AnswerUnranked,
     ] {
-        assert_eq!(dropped.get(reason), Some(&1), "{reason}: {dropped:?}");
+        assert_eq!(dropped.get(&reason), Some(&1), "{reason}: {dropped:?}");
     }
     let left_out = &loaded.report.left_out;
-    assert_eq!(left_out["message is in another language"], 1);
-    assert_eq!(left_out["the only answer to its prompt"], 1);
+    assert_eq!(left_out[&LeftOutReason::OtherLanguage], 1);
+    assert_eq!(left_out[&LeftOutReason::OnlyAnswer], 1);
 
     let all = english.clone().with_pairs(RankedPairs::All);
     let all = all.preferences(file.path()).unwrap().examples;
@@ -130,15 +130,12 @@ fn shp_is_cut_by_ratio_and_prompt() {
         answers(&loaded.examples),
         [("So.", "No."), ("So.", "Hm."), ("So.", "Eh.")]
     );
-    assert_eq!(loaded.report.dropped["label and scores disagree"], 1);
+    assert_eq!(loaded.report.dropped[&DropReason::LabelAgainstScores], 1);
     let sure = Reader::new().with_score_ratio(2.0);
     let loaded = sure.preferences(rows.path()).unwrap();
     assert_eq!(answers(&loaded.examples), [("So.", "No.")]);
-    assert_eq!(loaded.report.left_out["scores are too close"], 1);
-    assert_eq!(
-        loaded.report.left_out["a score is not positive, so there is no ratio"],
-        1
-    );
+    assert_eq!(loaded.report.left_out[&LeftOutReason::ScoresTooClose], 1);
+    assert_eq!(loaded.report.left_out[&LeftOutReason::ScoreNotPositive], 1);
     for seed in 0..5 {
         let few = Reader::new().with_per_prompt(2).with_seed(seed);
         let thumbs = few.binary(rows.path()).unwrap();
@@ -147,10 +144,7 @@ fn shp_is_cut_by_ratio_and_prompt() {
             (2, 2),
             "pairs stay together"
         );
-        assert_eq!(
-            thumbs.report.left_out["more of one prompt than asked for"],
-            1
-        );
+        assert_eq!(thumbs.report.left_out[&LeftOutReason::TooManyOfPrompt], 1);
     }
     let error = Reader::new().with_score_ratio(0.5).binary(rows.path());
     assert!(error.unwrap_err().to_string().starts_with("score_ratio"));
@@ -177,7 +171,7 @@ fn ultra_feedback_is_rated_by_the_mean_of_its_aspects() {
         answer("unrated", ["N/A", "N/A"], 7.0)]});
     let file = file(row.to_string());
     let scored = read_scored(file.path()).unwrap();
-    assert_eq!(scored.report.dropped["answer has no rating"], 1);
+    assert_eq!(scored.report.dropped[&DropReason::AnswerUnrated], 1);
     assert_eq!(
         scored.examples,
         [
@@ -360,7 +354,7 @@ fn what_was_said_twice_is_counted_and_left_out_on_request() {
         .binary(rows.path())
         .unwrap();
     assert_eq!(once.examples.len(), 3);
-    assert_eq!(once.report.left_out["duplicate"], 1);
+    assert_eq!(once.report.left_out[&LeftOutReason::Duplicate], 1);
 }
 
 #[test]
@@ -528,7 +522,7 @@ fn an_answer_that_calls_a_tool_is_dropped_and_counted() {
         .map(|e| e.completion.as_str())
         .collect();
     assert_eq!(taught, ["b", "c"]);
-    assert_eq!(loaded.report.dropped["completion calls a tool"], 5);
+    assert_eq!(loaded.report.dropped[&DropReason::CallsTool], 5);
     let error = Reader::new()
         .with_strict()
         .sft(file(rows.join("\n")).path());

@@ -130,7 +130,7 @@ fn pairs_are_read_in_all_their_forms() {
 fn demonstrations_come_from_any_file() {
     let loaded = read_sft(file(ROWS).path()).unwrap();
     assert_eq!(loaded.examples, [SftExample::new("2 + 2 =", " 4")]);
-    assert_eq!(loaded.report.left_out["undesirable"], 2);
+    assert_eq!(loaded.report.left_out[&LeftOutReason::Undesirable], 2);
     let plain = r#"{"prompt": "a", "completion": "b"}"#;
     assert_eq!(read_sft(file(plain).path()).unwrap().examples.len(), 1);
 }
@@ -343,11 +343,8 @@ fn anthropic_hh_has_its_known_rows() {
     };
     let loaded = read_preferences(path).unwrap();
     assert_eq!(loaded.report.rows, 2312);
-    assert_eq!(loaded.report.dropped["completion is empty"], 4);
-    assert_eq!(
-        loaded.report.dropped["prompts of chosen and rejected differ"],
-        5
-    );
+    assert_eq!(loaded.report.dropped[&DropReason::EmptyCompletion], 4);
+    assert_eq!(loaded.report.dropped[&DropReason::PromptsDiffer], 5);
     assert_eq!(loaded.examples.len(), 2303);
     // Four and five rows before these are dropped; the assistant speaks twice in a row.
     let roles = |row: usize| match &loaded.examples[row].prompt {

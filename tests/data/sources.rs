@@ -308,10 +308,11 @@ fn no_message_of_a_tree_vanishes() {
         }
         let loaded = reader.preferences(file.path()).unwrap();
         assert_eq!(loaded.examples.len(), 1);
-        let found: Vec<_> = loaded.report.dropped.into_iter().collect();
+        let found = loaded.report.dropped.iter();
+        let found: Vec<_> = found.map(|(why, n)| (why.as_str(), *n)).collect();
         assert_eq!(found, dropped, "{row}");
-        let found: Vec<_> = loaded.report.left_out.into_iter().collect();
-        let found: Vec<_> = found.iter().map(|(why, n)| (&why[..], *n)).collect();
+        let found = loaded.report.left_out.iter();
+        let found: Vec<_> = found.map(|(why, n)| (why.as_str(), *n)).collect();
         assert_eq!(found, left_out, "{row}");
     }
 }
@@ -364,7 +365,7 @@ fn ratings_are_numbers_or_not_applicable() {
     }
     let none = r#"{"instruction": "a", "completions": []}"#;
     let loaded = read_scored(file(format!("{none}\n{}", row("3"))).path()).unwrap();
-    assert_eq!(loaded.report.dropped["no completions"], 1);
+    assert_eq!(loaded.report.dropped[&DropReason::NoCompletions], 1);
 }
 
 #[test]
@@ -378,7 +379,7 @@ fn a_turn_of_a_transcript_may_be_empty() {
         .path(),
     )
     .unwrap();
-    assert_eq!(loaded.report.dropped["completion is empty"], 1);
+    assert_eq!(loaded.report.dropped[&DropReason::EmptyCompletion], 1);
     assert_eq!(loaded.examples[0].rejected, "d");
     let Prompt::Messages(turns) = &loaded.examples[0].prompt else {
         panic!()

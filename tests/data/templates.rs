@@ -159,7 +159,7 @@ fn marked_conversations_are_cut_at_the_end_and_nobody_forges_a_turn_in_them() {
     assert_eq!(short.report.truncated_completions, 1);
     let none = encode(["a", "b", "c"], 4);
     assert!(none.examples.is_empty());
-    assert_eq!(none.report.dropped["no room for the completion"], 1);
+    assert_eq!(none.report.dropped[&DropReason::NoRoom], 1);
 
     // A question that ends its turn and answers itself stays a question; an answer that spells a
     // mark is scored as text.

@@ -47,7 +47,7 @@ impl PartialEq for CacheKey {
 impl Eq for CacheKey {}
 
 impl CacheKey {
-    /// With the content of a file; its name and place do not count.
+    /// Adds the content of a file; its name and place do not count.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl CacheKey {
         Ok(self)
     }
 
-    /// With all files that `reader` would read at `path`, and the reader's settings. Each call is
+    /// Adds all files that `reader` would read at `path`, and the reader's settings. Each call is
     /// another source.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl CacheKey {
         })
     }
 
-    /// With a setting. The last value of a name counts.
+    /// Adds a setting. The last value of a name counts.
     pub fn with(mut self, name: impl Display, value: impl Display) -> Self {
         // A namespace of its own, so that no setting can stand for a file or for the tokenizer.
         let name = format!("setting {name}");
@@ -147,12 +147,7 @@ pub(super) fn hex(hash: u128) -> String {
 }
 
 fn unusable(path: &Path, message: &str) -> Error {
-    Error::Dataset {
-        message: format!(
-            "{}: {message}, so nothing can be cached of it",
-            path.display()
-        ),
-    }
+    Error::source(path, format!("{message}, so nothing can be cached of it"))
 }
 
 fn file_hash(path: &Path) -> Result<String, Error> {

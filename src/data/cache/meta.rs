@@ -1,8 +1,8 @@
 //! `meta.json`: what the other files are, and what has to be in them.
 
 use super::key::{Parts, hex};
-use crate::data::encode::row::DROPPED;
-use crate::data::read::report::EncodeReport;
+use crate::data::encode::report::EncodeReport;
+use crate::data::reason::DropReason;
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,11 +21,11 @@ pub(super) struct Meta {
     pub(super) key: Parts,
     /// Examples.
     pub(super) rows: usize,
-    /// Of `tokens.bin`.
+    /// What has to be in `tokens.bin`.
     pub(super) tokens: Content,
-    /// Of `index.bin`.
+    /// What has to be in `index.bin`.
     pub(super) index: Content,
-    pub(super) report: Report,
+    pub(super) report: CachedReport,
 }
 
 /// What has to be in a file.
@@ -39,8 +39,8 @@ pub(super) struct Content {
 /// The numbers of an [`EncodeReport`] that the index does not tell.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Report {
-    dropped: BTreeMap<String, usize>,
+pub(super) struct CachedReport {
+    dropped: BTreeMap<DropReason, usize>,
     truncated_prompts: usize,
     truncated_completions: usize,
     special_tokens_in_text: usize,
@@ -56,11 +56,10 @@ struct Checked {
     xxh3: String,
 }
 
-impl From<&EncodeReport> for Report {
+impl From<&EncodeReport> for CachedReport {
     fn from(report: &EncodeReport) -> Self {
-        let dropped = report.dropped.iter();
         Self {
-            dropped: dropped.map(|(why, n)| (why.to_string(), *n)).collect(),
+            dropped: report.dropped.clone(),
             truncated_prompts: report.truncated_prompts,
             truncated_completions: report.truncated_completions,
             special_tokens_in_text: report.special_tokens_in_text,
@@ -70,13 +69,12 @@ impl From<&EncodeReport> for Report {
     }
 }
 
-impl Report {
-    /// As it was, but for the lengths.
+impl CachedReport {
+    /// The report as it was, but for the lengths.
     pub(super) fn restore(&self, kept: usize) -> EncodeReport {
-        let count = |why: &&'static str| Some((*why, *self.dropped.get(*why)?));
         let mut report = EncodeReport::default();
         report.kept = kept;
-        report.dropped = DROPPED.iter().filter_map(count).collect();
+        report.dropped = self.dropped.clone();
         report.truncated_prompts = self.truncated_prompts;
         report.truncated_completions = self.truncated_completions;
         report.special_tokens_in_text = self.special_tokens_in_text;
@@ -90,9 +88,7 @@ impl Meta {
     pub(super) fn into_json(self) -> Result<Vec<u8>, Error> {
         let xxh3 = checksum(&self);
         let json = serde_json::to_vec_pretty(&Checked { meta: self, xxh3 });
-        json.map_err(|error| Error::Dataset {
-            message: format!("{META}: {error}"),
-        })
+        json.map_err(|error| Error::source(META, error.to_string()))
     }
 
     /// Why not, where it is damaged.
@@ -116,8 +112,50 @@ impl Meta {
     }
 }
 
-/// Of its values rather than of its text.
+/// A hash of its values rather than of its text.
 fn checksum(meta: &Meta) -> String {
     let text = serde_json::to_vec(meta).unwrap_or_default();
     hex(xxh3_128(&text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(report: &EncodeReport) -> Meta {
+        let content = Content {
+            bytes: 0,
+            xxh3: String::new(),
+        };
+        Meta {
+            key: Parts::new(),
+            rows: 7,
+            tokens: content.clone(),
+            index: content,
+            report: report.into(),
+        }
+    }
+
+    #[test]
+    fn a_cached_report_has_every_reason() {
+        let mut report = EncodeReport::default();
+        report.kept = 7;
+        let reasons = DropReason::ALL.iter().zip(1..);
+        report.dropped = reasons.map(|(reason, count)| (*reason, count)).collect();
+        assert_eq!(report.dropped.len(), DropReason::ALL.len());
+        report.refusal = Some((3, "no".into()));
+        let json = meta(&report).into_json().unwrap();
+        let read = Meta::from_json(&json).unwrap();
+        assert_eq!(read.report.restore(read.rows), report);
+    }
+
+    #[test]
+    fn a_reason_that_nobody_knows_is_damage() {
+        let mut report = EncodeReport::default();
+        report.drop(DropReason::EmptyPrompt);
+        let json = String::from_utf8(meta(&report).into_json().unwrap()).unwrap();
+        let other = json.replace("empty_prompt", "empty_propmt");
+        let damage = Meta::from_json(other.as_bytes()).unwrap_err();
+        assert!(damage.contains("empty_propmt"), "{damage}");
+    }
 }

@@ -22,19 +22,19 @@ pub use row::CacheRow;
 
 use super::encode::encoder::Encoder;
 use super::encode::kind::Encode;
-use super::read::report::EncodeReport;
+use super::encode::report::EncodeReport;
 use crate::error::Error;
 use key::Parts;
 use progress::Display;
-use read::{Found, open};
-use row::Row;
+use read::{Opened, open};
+use row::IndexRow;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write, stderr};
 use std::path::{Path, PathBuf};
 use write::{CacheWriter, sync_folder};
 
-/// Of the files; part of every key.
-const FORMAT: u32 = 2;
+/// The version of the files, a part of every key.
+const FORMAT: u32 = 3;
 
 /// Examples encoded at a time, which is what building holds in memory.
 const CHUNK: usize = 16_384;
@@ -88,8 +88,8 @@ pub struct CachedExamples<T> {
 }
 
 impl TokenCache {
-    /// In a folder, which is created when the first cache is built. Nothing else should be in it,
-    /// and nobody should change what is.
+    /// A cache in a folder, which is created when the first cache is built. Nothing else should be
+    /// in it, and nobody should change what is.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
@@ -97,14 +97,14 @@ impl TokenCache {
         }
     }
 
-    /// Without progress and messages on standard error.
+    /// Shows no progress and no messages on standard error.
     pub fn silent(mut self) -> Self {
         self.silent = true;
         self
     }
 
-    /// The examples that `key` stands for, from the cache; where it has none, or a damaged one, it
-    /// is built of `examples` first.
+    /// Opens the examples that `key` stands for; where the cache has none, or a damaged one, it is
+    /// built of `examples` first.
     ///
     /// Examples are asked for one after another and not kept, so they need not fit into memory
     /// either. They must follow from the key: it is all that is compared next time.
@@ -129,7 +129,7 @@ impl TokenCache {
         let key = key.complete(encoder, E::Tokenized::KIND, FORMAT)?;
         let name = key::name(&key);
         let folder = self.folder.join(&name);
-        if let Found::Whole(examples, report) = open(&folder, &key)? {
+        if let Opened::Whole(examples, report) = open(&folder, &key)? {
             return Ok(CachedExamples {
                 examples,
                 report,
@@ -141,21 +141,21 @@ impl TokenCache {
         let _lock = lock(&self.folder.join(format!("{name}.lock")))?;
         // Someone else may have built it while we waited.
         match open(&folder, &key)? {
-            Found::Whole(examples, report) => {
+            Opened::Whole(examples, report) => {
                 return Ok(CachedExamples {
                     examples,
                     report,
                     built: false,
                 });
             }
-            Found::Damaged(damage) => {
+            Opened::Damaged(damage) => {
                 if !self.silent {
                     let name = folder.display();
                     let _ = writeln!(stderr(), "cache {name}: {damage}; built anew");
                 }
                 remove(&folder)?;
             }
-            Found::Nothing => {}
+            Opened::Missing => {}
         }
         // Nobody else has the lock, so what is here was left by a process that was killed.
         let partial = self.folder.join(format!("{name}.partial"));
@@ -170,13 +170,13 @@ impl TokenCache {
         fs::rename(&partial, &folder).map_err(Error::io("create", &folder))?;
         sync_folder(&self.folder)?;
         match open(&folder, &key)? {
-            Found::Whole(examples, report) => Ok(CachedExamples {
+            Opened::Whole(examples, report) => Ok(CachedExamples {
                 examples,
                 report,
                 built: true,
             }),
-            Found::Nothing => Err(unusable(&folder, "is gone as soon as it was built")),
-            Found::Damaged(damage) => Err(unusable(&folder, &damage)),
+            Opened::Missing => Err(unusable(&folder, "is gone as soon as it was built")),
+            Opened::Damaged(damage) => Err(unusable(&folder, &damage)),
         }
     }
 
@@ -245,7 +245,8 @@ fn remove(path: &Path) -> Result<(), Error> {
 }
 
 fn unusable(folder: &Path, message: &str) -> Error {
-    Error::Dataset {
-        message: format!("cache {}: {message}", folder.display()),
+    Error::Cache {
+        path: folder.into(),
+        message: message.into(),
     }
 }

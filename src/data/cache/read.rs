@@ -2,8 +2,8 @@
 
 use super::key::{Parts, hex};
 use super::meta::{Content, INDEX, Meta, TOKENS};
-use super::row::{Reader, Row};
-use crate::data::read::report::EncodeReport;
+use super::row::{IndexReader, IndexRow};
+use crate::data::encode::report::EncodeReport;
 use crate::data::tokens::file::TokenFile;
 use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
@@ -14,36 +14,36 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3Default;
 
 /// What is in a folder.
-pub(super) enum Found<R> {
+pub(super) enum Opened<R> {
     /// A cache.
     Whole(Vec<R>, EncodeReport),
     /// No folder.
-    Nothing,
+    Missing,
     /// Something else, and how it shows.
     Damaged(String),
 }
 
 /// Checks everything before anything is used.
-pub(super) fn open<R: Row>(folder: &Path, key: &Parts) -> Result<Found<R>, Error> {
+pub(super) fn open<R: IndexRow>(folder: &Path, key: &Parts) -> Result<Opened<R>, Error> {
     if !folder.exists() {
-        return Ok(Found::Nothing);
+        return Ok(Opened::Missing);
     }
     if !folder.is_dir() {
-        return Ok(Found::Damaged("is not a folder".into()));
+        return Ok(Opened::Damaged("is not a folder".into()));
     }
     let Some(json) = Meta::read(folder)? else {
-        return Ok(Found::Damaged("meta.json is missing".into()));
+        return Ok(Opened::Damaged("meta.json is missing".into()));
     };
     let meta = match Meta::from_json(&json) {
         Ok(meta) if meta.key == *key => meta,
-        Ok(_) => return Ok(Found::Damaged("meta.json has another key".into())),
-        Err(damage) => return Ok(Found::Damaged(damage)),
+        Ok(_) => return Ok(Opened::Damaged("meta.json has another key".into())),
+        Err(damage) => return Ok(Opened::Damaged(damage)),
     };
     let opened = tokens(&folder.join(TOKENS), &meta.tokens)
         .and_then(|file| rows(&folder.join(INDEX), &meta, Arc::new(file)));
     match opened {
-        Ok((rows, report)) => Ok(Found::Whole(rows, report)),
-        Err(Problem::Damage(damage)) => Ok(Found::Damaged(damage)),
+        Ok((rows, report)) => Ok(Opened::Whole(rows, report)),
+        Err(Problem::Damage(damage)) => Ok(Opened::Damaged(damage)),
         Err(Problem::Error(error)) => Err(error),
     }
 }
@@ -63,7 +63,7 @@ fn tokens(path: &Path, content: &Content) -> Result<TokenFile, Problem> {
     TokenFile::map(input.file.get_ref()).map_err(|error| unreadable(path, error))
 }
 
-fn rows<R: Row>(
+fn rows<R: IndexRow>(
     path: &Path,
     meta: &Meta,
     tokens: Arc<TokenFile>,
@@ -106,13 +106,13 @@ struct Index {
     /// Where the last text ended.
     end: usize,
     report: EncodeReport,
-    /// Of the row's texts.
+    /// Lengths of the row's texts.
     lengths: Vec<usize>,
     /// Why what was read is of no use.
     failed: Option<io::Error>,
 }
 
-impl Reader for Index {
+impl IndexReader for Index {
     fn text(&mut self) -> TokenIds {
         let text = self.list();
         self.lengths.push(text.len());

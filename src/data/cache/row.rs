@@ -6,27 +6,28 @@ use crate::data::tokens::ids::TokenIds;
 
 /// A tokenized example that a [`TokenCache`](super::TokenCache) can keep: [`TokenizedSft`],
 /// [`TokenizedBinary`], [`TokenizedPreference`].
-pub trait CacheRow: Row {}
+pub trait CacheRow: IndexRow {}
 
-impl<T: Row> CacheRow for T {}
+impl<T: IndexRow> CacheRow for T {}
 
-/// How, which is nobody else's business.
-pub trait Row: Sized {
+/// How a tokenized example is written to the index and read from it, for the kinds of this crate
+/// only.
+pub trait IndexRow: Sized {
     /// Part of the key.
     const KIND: &'static str;
     /// Texts, lists and numbers of a row.
     const WORDS: usize;
 
     /// Hands out texts, then numbers.
-    fn write(&self, row: &mut impl Writer);
+    fn write(&self, row: &mut impl IndexWriter);
 
     /// Takes the same in the same order.
-    fn read(row: &mut impl Reader) -> Self;
+    fn read(row: &mut impl IndexReader) -> Self;
 }
 
 /// Takes a row apart.
-pub trait Writer {
-    /// Which counts in the report's lengths.
+pub trait IndexWriter {
+    /// Writes a list that counts in the report's lengths.
     fn text(&mut self, ids: &TokenIds) {
         self.list(ids);
     }
@@ -36,23 +37,23 @@ pub trait Writer {
 }
 
 /// Puts a row together.
-pub trait Reader {
+pub trait IndexReader {
     fn text(&mut self) -> TokenIds;
     fn list(&mut self) -> TokenIds;
     fn number(&mut self) -> u64;
 }
 
-impl Row for TokenizedSft {
+impl IndexRow for TokenizedSft {
     const KIND: &'static str = "sft";
     const WORDS: usize = 3;
 
-    fn write(&self, row: &mut impl Writer) {
+    fn write(&self, row: &mut impl IndexWriter) {
         row.text(&self.prompt);
         row.text(&self.completion);
         row.list(&self.runs);
     }
 
-    fn read(row: &mut impl Reader) -> Self {
+    fn read(row: &mut impl IndexReader) -> Self {
         Self {
             prompt: row.text(),
             completion: row.text(),
@@ -61,18 +62,18 @@ impl Row for TokenizedSft {
     }
 }
 
-impl Row for TokenizedBinary {
+impl IndexRow for TokenizedBinary {
     const KIND: &'static str = "binary";
     const WORDS: usize = 4;
 
-    fn write(&self, row: &mut impl Writer) {
+    fn write(&self, row: &mut impl IndexWriter) {
         row.text(&self.prompt);
         row.text(&self.completion);
         row.number(u64::from(self.desirable));
         row.number(self.weight.to_bits());
     }
 
-    fn read(row: &mut impl Reader) -> Self {
+    fn read(row: &mut impl IndexReader) -> Self {
         Self {
             prompt: row.text(),
             completion: row.text(),
@@ -82,17 +83,17 @@ impl Row for TokenizedBinary {
     }
 }
 
-impl Row for TokenizedPreference {
+impl IndexRow for TokenizedPreference {
     const KIND: &'static str = "preference";
     const WORDS: usize = 3;
 
-    fn write(&self, row: &mut impl Writer) {
+    fn write(&self, row: &mut impl IndexWriter) {
         row.text(&self.prompt);
         row.text(&self.chosen);
         row.text(&self.rejected);
     }
 
-    fn read(row: &mut impl Reader) -> Self {
+    fn read(row: &mut impl IndexReader) -> Self {
         Self {
             prompt: row.text(),
             chosen: row.text(),

@@ -2,8 +2,8 @@
 
 use super::key::{Parts, hex};
 use super::meta::{Content, INDEX, META, Meta, TOKENS};
-use super::row::{Row, Writer};
-use crate::data::read::report::EncodeReport;
+use super::row::{IndexRow, IndexWriter};
+use crate::data::encode::report::EncodeReport;
 use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
 use std::fs::File;
@@ -30,7 +30,7 @@ impl CacheWriter {
         })
     }
 
-    pub(super) fn append<R: Row>(&mut self, rows: &[R]) -> Result<(), Error> {
+    pub(super) fn append<R: IndexRow>(&mut self, rows: &[R]) -> Result<(), Error> {
         for row in rows {
             row.write(self);
         }
@@ -55,7 +55,7 @@ impl CacheWriter {
     }
 }
 
-impl Writer for CacheWriter {
+impl IndexWriter for CacheWriter {
     fn list(&mut self, list: &TokenIds) {
         self.tokens.write(bytemuck::cast_slice(list));
         let end = self.tokens.bytes / size_of::<u32>() as u64;

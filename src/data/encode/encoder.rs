@@ -1,11 +1,11 @@
 //! From text to token ids, within a length.
 
 use crate::data::encode::marks::encode;
+use crate::data::encode::report::EncodeReport;
 use crate::data::encode::row::RowEncoder;
 use crate::data::encode::settings::Settings;
 use crate::data::encode::tasks::{TASK, map_tasks};
 use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use crate::data::read::report::EncodeReport;
 use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::model::{ChatTemplate, Tokenizer};

@@ -1,7 +1,7 @@
 //! Of the encoder, on tokenizers small enough to follow by hand.
 
 use super::*;
-use crate::data::encode::row::{NO_COMPLETION, NO_PROMPT, NO_ROOM};
+use crate::data::reason::DropReason;
 use crate::model::Message;
 use crate::model::{ByteTokenizer, PlainTemplate};
 
@@ -61,12 +61,12 @@ fn a_long_prompt_keeps_its_beginning_of_sequence_and_its_end() {
 #[test]
 fn what_has_no_completion_left_is_dropped_and_counted() {
     for (encoded, reason) in [
-        (one(4, 3, "abcde", "xyz"), NO_ROOM),
-        (one(9, 9, "ab", " \n"), NO_COMPLETION),
-        (one(1, 0, "ab", "c"), NO_PROMPT),
+        (one(4, 3, "abcde", "xyz"), DropReason::NoRoom),
+        (one(9, 9, "ab", " \n"), DropReason::EmptyCompletion),
+        (one(1, 0, "ab", "c"), DropReason::EmptyPrompt),
     ] {
         assert!(encoded.examples.is_empty());
-        assert_eq!(encoded.report.dropped[reason], 1);
+        assert_eq!(encoded.report.dropped[&reason], 1);
     }
 }
 
@@ -75,7 +75,7 @@ fn an_empty_text_still_has_the_beginning_of_sequence_as_context() {
     assert_eq!(one(9, 8, "", "c").examples[0].prompt, [258]);
     let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 9);
     let encoded = encoder.encode_sft(&[SftExample::new("", "c")]).unwrap();
-    assert_eq!(encoded.report.dropped[NO_PROMPT], 1);
+    assert_eq!(encoded.report.dropped[&DropReason::EmptyPrompt], 1);
 }
 
 #[test]

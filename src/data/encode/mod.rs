@@ -6,6 +6,7 @@ mod guard;
 pub(super) mod kind;
 mod marked;
 mod marks;
-pub(super) mod row;
+pub(super) mod report;
+mod row;
 mod settings;
 mod tasks;

@@ -4,8 +4,9 @@ use super::continuation::{Boundaries, Continued};
 use super::guard::Guard;
 use super::marked;
 use super::settings::Settings;
+use crate::data::encode::report::EncodeReport;
 use crate::data::example::Prompt;
-use crate::data::read::report::EncodeReport;
+use crate::data::reason::DropReason;
 use crate::data::tokens::examples::TokenizedSft;
 use crate::data::tokens::ids::TokenIds;
 use crate::error::Error;
@@ -13,22 +14,6 @@ use crate::model::Message;
 
 /// A prompt and its completions.
 type Tokenized<const N: usize> = (TokenIds, [TokenIds; N]);
-
-/// Why an example was dropped.
-pub(super) const NO_PROMPT: &str = "prompt is empty";
-pub(super) const NO_COMPLETION: &str = "completion is empty";
-pub(super) const NO_ROOM: &str = "no room for the completion";
-const NOTHING_MARKED: &str = "the chat template marks nothing of it as the assistant's";
-
-/// All of them.
-#[cfg(feature = "cache")]
-pub(in crate::data) const DROPPED: [&str; 5] = [
-    NO_PROMPT,
-    NO_COMPLETION,
-    NO_ROOM,
-    NOTHING_MARKED,
-    crate::data::read::report::REFUSED,
-];
 
 /// Encodes examples one by one: the settings, and what does not change from example to example.
 pub(super) struct RowEncoder<'a> {
@@ -57,7 +42,7 @@ impl<'a> RowEncoder<'a> {
             .iter()
             .any(|completion| completion.trim().is_empty())
         {
-            report.drop(NO_COMPLETION);
+            report.drop(DropReason::EmptyCompletion);
             return Ok(None);
         }
         let (prompt, mut marked) = self.guard.prompt(prompt);
@@ -83,7 +68,7 @@ impl<'a> RowEncoder<'a> {
         report.answers_as_they_are += usize::from(as_it_is);
         let (prompt, cut) = self.settings.cut_prompt(self.settings.with_bos(alone));
         if prompt.is_empty() {
-            report.drop(NO_PROMPT);
+            report.drop(DropReason::EmptyPrompt);
             return Ok(None);
         }
         let room = self.settings.max_length.saturating_sub(prompt.len());
@@ -107,7 +92,7 @@ impl<'a> RowEncoder<'a> {
             std::array::from_fn(|_| finish(rest.next().unwrap_or_default()).into());
         // One token is the end of the sequence alone: nothing of the completion is left.
         if completions.iter().any(|ids| ids.len() < 2) {
-            report.drop(NO_ROOM);
+            report.drop(DropReason::NoRoom);
             return Ok(None);
         }
         report.count(prompt.len(), &lengths, cut, shortened);
@@ -123,7 +108,7 @@ impl<'a> RowEncoder<'a> {
         report: &mut EncodeReport,
     ) -> Result<Option<TokenizedSft>, Error> {
         if completion.trim().is_empty() {
-            report.drop(NO_COMPLETION);
+            report.drop(DropReason::EmptyCompletion);
             return Ok(None);
         }
         let mut messages = before.to_vec();
@@ -146,9 +131,9 @@ impl<'a> RowEncoder<'a> {
         let first = scored.iter().skip(1).position(|scored| *scored);
         let Some(first) = first.map(|first| first + 1) else {
             report.drop(if marked && short {
-                NO_ROOM
+                DropReason::NoRoom
             } else {
-                NOTHING_MARKED
+                DropReason::NothingMarked
             });
             return Ok(None);
         };

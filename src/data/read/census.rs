@@ -6,8 +6,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 
-/// A verdict, a score and a weight.
-type Said = (Option<bool>, [Option<u64>; 2]);
+/// What was said of an answer: a thumb or a side, a score and a weight.
+type Verdict = (Option<bool>, [Option<u64>; 2]);
 
 /// Who said what again, by 64-bit hashes: of a million examples two different ones fall together
 /// once in thirty million times.
@@ -23,7 +23,7 @@ pub(in crate::data) struct Census {
 impl Census {
     pub(in crate::data) fn of<'e, T: Example + 'e>(examples: impl Iterator<Item = &'e T>) -> Self {
         let mut prompts = HashSet::new();
-        let mut said: HashMap<u64, Vec<Said>> = HashMap::new();
+        let mut verdicts: HashMap<u64, Vec<Verdict>> = HashMap::new();
         let (mut again, mut contradicted) = (HashSet::new(), 0);
         for (i, example) in examples.enumerate() {
             let mut hasher = DefaultHasher::new();
@@ -32,7 +32,7 @@ impl Census {
             example.answers().hash(&mut hasher);
             let numbers = [example.score(), example.weight()];
             let this = (example.verdict(), numbers.map(|n| n.map(f64::to_bits)));
-            let before = said.entry(hasher.finish()).or_default();
+            let before = verdicts.entry(hasher.finish()).or_default();
             if before.contains(&this) {
                 again.insert(i);
                 continue;

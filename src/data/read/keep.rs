@@ -1,145 +1,161 @@
-//! What a reader makes of what a row says, by the kind of example that is wanted.
+//! What a reader makes of what a row says, by the kind of example that is read.
 
-use crate::data::example::{BinaryExample, Example, PreferenceExample, SftExample};
-use crate::data::labels::ScoredExample;
+use crate::data::example::{BinaryExample, Example, PreferenceExample, ScoredExample, SftExample};
 use crate::data::read::report::ReadReport;
-use crate::data::read::row::parsed::Said;
+use crate::data::read::row::parsed::Feedback;
 use crate::data::read::row::ranked::Ranked;
 use crate::data::read::rows::wrong;
 use crate::data::read::settings::ReadSettings;
+use crate::data::reason::{DropReason, LeftOutReason};
 use crate::error::Error;
 use std::fmt;
 use std::path::Path;
 
 /// An example that a [`Reader`](crate::data::Reader) can read: [`SftExample`], [`BinaryExample`],
 /// [`PreferenceExample`], [`ScoredExample`].
-pub trait ReadExample: Kind {}
+pub trait ReadExample: FromRow {}
 
-impl<T: Kind> ReadExample for T {}
+impl<T: FromRow> ReadExample for T {}
 
-/// How, which is nobody else's business.
-pub trait Kind: Example + Send + 'static {
+/// What makes examples of rows, for the kinds of this crate only.
+pub trait FromRow: Example + Send + 'static {
     /// Hands on what it makes of what a row says, or says why not.
-    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error>
+    fn from_row(
+        settings: &ReadSettings,
+        feedback: Feedback,
+        sink: &mut Sink<'_, Self>,
+    ) -> Result<(), Error>
     where
         Self: Sized;
 }
 
-impl Kind for BinaryExample {
-    fn keep(_settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match said {
-            Said::Binary(example) => out.unit(vec![example]),
-            Said::Preference(pair) => out.unit(pair.into_binary().into()),
-            Said::Ranked(ranked) => {
+impl FromRow for BinaryExample {
+    fn from_row(
+        _settings: &ReadSettings,
+        feedback: Feedback,
+        sink: &mut Sink<'_, Self>,
+    ) -> Result<(), Error> {
+        match feedback {
+            Feedback::Binary(example) => sink.unit(vec![example]),
+            Feedback::Preference(pair) => sink.unit(pair.into_binary().into()),
+            Feedback::Ranked(ranked) => {
                 let (thumbs, middle) = ranked.thumbs();
-                out.left_out(MIDDLE, middle)?;
+                sink.left_out(LeftOutReason::AtMedian, middle)?;
                 if ranked.ranked() == 0 {
-                    return out.without_order(&ranked, UNRANKED);
+                    return sink.without_order(&ranked, DropReason::NoneRanked);
                 }
-                thumbs.into_iter().try_for_each(|thumb| out.unit(vec![thumb]))
+                thumbs.into_iter().try_for_each(|thumb| sink.unit(vec![thumb]))
             }
-            Said::Scored(_) => out.wrong(
+            Feedback::Scored(_) => sink.wrong(
                 "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
             ),
-            _ => out.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
+            _ => sink.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
         }
     }
 }
 
-impl Kind for PreferenceExample {
-    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match said {
-            Said::Preference(example) => out.unit(vec![example]),
-            Said::Ranked(ranked) => {
+impl FromRow for PreferenceExample {
+    fn from_row(
+        settings: &ReadSettings,
+        feedback: Feedback,
+        sink: &mut Sink<'_, Self>,
+    ) -> Result<(), Error> {
+        match feedback {
+            Feedback::Preference(example) => sink.unit(vec![example]),
+            Feedback::Ranked(ranked) => {
                 let pairs = ranked.pairs(settings.pairs);
                 if pairs.is_empty() {
-                    return out.without_order(&ranked, NO_PAIR);
+                    return sink.without_order(&ranked, DropReason::NoneBetter);
                 }
-                pairs.into_iter().try_for_each(|pair| out.unit(vec![pair]))
+                pairs.into_iter().try_for_each(|pair| sink.unit(vec![pair]))
             }
-            Said::Binary(_) => out.wrong(
+            Feedback::Binary(_) => sink.wrong(
                 "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
             ),
-            _ => out.wrong(
+            _ => sink.wrong(
                 "is a demonstration (sft), where a pair is needed: \"chosen\" and \"rejected\"",
             ),
         }
     }
 }
 
-impl Kind for ScoredExample {
-    fn keep(_settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match said {
-            Said::Scored(example) => out.unit(vec![example]),
-            Said::Ranked(ranked) => {
+impl FromRow for ScoredExample {
+    fn from_row(
+        _settings: &ReadSettings,
+        feedback: Feedback,
+        sink: &mut Sink<'_, Self>,
+    ) -> Result<(), Error> {
+        match feedback {
+            Feedback::Scored(example) => sink.unit(vec![example]),
+            Feedback::Ranked(ranked) => {
                 let scored = ranked.scored();
                 if scored.is_empty() {
-                    return out.without_order(&ranked, UNRANKED);
+                    return sink.without_order(&ranked, DropReason::NoneRanked);
                 }
-                scored.into_iter().try_for_each(|one| out.unit(vec![one]))
+                scored.into_iter().try_for_each(|one| sink.unit(vec![one]))
             }
-            Said::Binary(_) => {
-                out.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
+            Feedback::Binary(_) => {
+                sink.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
             }
-            Said::Preference(_) => out.wrong("is a pair, so it needs no threshold"),
-            _ => out.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
+            Feedback::Preference(_) => sink.wrong("is a pair, so it needs no threshold"),
+            _ => sink.wrong("scored rows need \"prompt\", \"completion\" and \"score\", a number"),
         }
     }
 }
 
-impl Kind for SftExample {
-    fn keep(settings: &ReadSettings, said: Said, out: &mut Out<'_, Self>) -> Result<(), Error> {
-        match said {
-            Said::Sft(example) if settings.every_turn => out.unit(example.into_turns()),
-            Said::Sft(example) => out.unit(vec![example]),
-            Said::Preference(pair) => out.unit(vec![pair.into_sft()]),
-            Said::Scored(scored) => {
-                out.unit(vec![SftExample::new(scored.prompt, scored.completion)])
+impl FromRow for SftExample {
+    fn from_row(
+        settings: &ReadSettings,
+        feedback: Feedback,
+        sink: &mut Sink<'_, Self>,
+    ) -> Result<(), Error> {
+        match feedback {
+            Feedback::Sft(example) if settings.every_turn => sink.unit(example.into_turns()),
+            Feedback::Sft(example) => sink.unit(vec![example]),
+            Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
+            Feedback::Scored(scored) => {
+                sink.unit(vec![SftExample::new(scored.prompt, scored.completion)])
             }
-            Said::Ranked(ranked) => match ranked.best() {
-                Some(example) => out.unit(vec![example]),
-                None => out.dropped(UNRANKED),
+            Feedback::Ranked(ranked) => match ranked.best() {
+                Some(example) => sink.unit(vec![example]),
+                None => sink.dropped(DropReason::NoneRanked),
             },
-            Said::Binary(example) if example.desirable && example.weight != 1.0 => {
-                out.wrong("has a \"weight\", which demonstrations have not")
+            Feedback::Binary(example) if example.desirable && example.weight != 1.0 => {
+                sink.wrong("has a \"weight\", which demonstrations have not")
             }
-            Said::Binary(example) => match example.into_sft() {
-                Some(example) => out.unit(vec![example]),
-                None => out.left_out("undesirable", 1),
+            Feedback::Binary(example) => match example.into_sft() {
+                Some(example) => sink.unit(vec![example]),
+                None => sink.left_out(LeftOutReason::Undesirable, 1),
             },
         }
     }
 }
 
-const UNRANKED: &str = "no answer is ranked";
-const NO_PAIR: &str = "no answer is better than another";
-const MIDDLE: &str = "answer at the median of its prompt";
-
-/// Where what a row says goes.
-pub struct Out<'a, T> {
+/// Where the examples of a row go, and the counts of what makes none.
+pub struct Sink<'a, T> {
     pub(in crate::data) place: (&'a Path, usize),
     pub(in crate::data) strict: bool,
     pub(in crate::data) report: &'a mut ReadReport,
     pub(in crate::data) take: &'a mut dyn FnMut(Vec<T>) -> Result<(), Error>,
 }
 
-impl<T> fmt::Debug for Out<'_, T> {
+impl<T> fmt::Debug for Sink<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Out")
+        f.debug_struct("Sink")
             .field("place", &self.place)
             .finish_non_exhaustive()
     }
 }
 
-impl<T> Out<'_, T> {
+impl<T> Sink<'_, T> {
     /// Examples that belong together.
-    fn unit(&mut self, examples: Vec<T>) -> Result<(), Error> {
+    pub(in crate::data) fn unit(&mut self, examples: Vec<T>) -> Result<(), Error> {
         (self.take)(examples)
     }
 
-    pub(in crate::data) fn dropped(&mut self, reason: &'static str) -> Result<(), Error> {
+    pub(in crate::data) fn dropped(&mut self, reason: DropReason) -> Result<(), Error> {
         if self.strict {
-            return self.wrong(reason);
+            return self.wrong(reason.as_str());
         }
         *self.report.dropped.entry(reason).or_default() += 1;
         Ok(())
@@ -147,7 +163,7 @@ impl<T> Out<'_, T> {
 
     pub(in crate::data) fn left_out(
         &mut self,
-        reason: &'static str,
+        reason: LeftOutReason,
         count: usize,
     ) -> Result<(), Error> {
         self.report.leave_out(reason, count);
@@ -155,11 +171,11 @@ impl<T> Out<'_, T> {
     }
 
     /// Nothing can be said of answers that nobody put in an order; of one alone nobody could.
-    fn without_order(&mut self, ranked: &Ranked, reason: &'static str) -> Result<(), Error> {
+    fn without_order(&mut self, ranked: &Ranked, reason: DropReason) -> Result<(), Error> {
         if ranked.answers.len() > 1 {
             return self.dropped(reason);
         }
-        self.left_out("the only answer to its prompt", 1)
+        self.left_out(LeftOutReason::OnlyAnswer, 1)
     }
 
     fn wrong(&self, message: &str) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! The reader with its defaults, for what most files need.
+//! From files of feedback to examples: the reader with its defaults, for what most files need.
 
 mod census;
 pub(super) mod formats;
@@ -11,44 +11,43 @@ mod settings;
 pub(super) mod source;
 pub(super) mod stream;
 
-use crate::data::example::{BinaryExample, PreferenceExample, SftExample};
-use crate::data::labels::ScoredExample;
+use crate::data::example::{BinaryExample, PreferenceExample, ScoredExample, SftExample};
 use crate::data::read::reader::{Loaded, Reader};
 use crate::error::Error;
 use std::path::Path;
 
-/// [`Reader::binary`] of a [`Reader::new`].
+/// Reads completions with thumbs with the defaults of a [`Reader`]: [`Reader::binary`].
 ///
 /// # Errors
 ///
-/// As there.
+/// Where a file cannot be read, and at the first row that is wrong, with its line.
 pub fn read_binary(path: impl AsRef<Path>) -> Result<Loaded<BinaryExample>, Error> {
     Reader::new().binary(path)
 }
 
-/// [`Reader::preferences`] of a [`Reader::new`].
+/// Reads pairs with the defaults of a [`Reader`]: [`Reader::preferences`].
 ///
 /// # Errors
 ///
-/// As there.
+/// Where a file cannot be read, and at the first row that is wrong, with its line.
 pub fn read_preferences(path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
     Reader::new().preferences(path)
 }
 
-/// [`Reader::scored`] of a [`Reader::new`].
+/// Reads completions with scores with the defaults of a [`Reader`]: [`Reader::scored`].
 ///
 /// # Errors
 ///
-/// As there.
+/// Where a file cannot be read, and at the first row that is wrong, with its line.
 pub fn read_scored(path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
     Reader::new().scored(path)
 }
 
-/// [`Reader::sft`] of a [`Reader::new`].
+/// Reads demonstrations with the defaults of a [`Reader`]: [`Reader::sft`].
 ///
 /// # Errors
 ///
-/// As there.
+/// Where a file cannot be read, and at the first row that is wrong, with its line.
 pub fn read_sft(path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
     Reader::new().sft(path)
 }

@@ -1,21 +1,23 @@
 //! Files of feedback.
 
-use crate::data::example::{BinaryExample, Example, PreferenceExample, Prompt, SftExample};
-use crate::data::labels::ScoredExample;
+use crate::data::example::{
+    BinaryExample, Example, PreferenceExample, Prompt, ScoredExample, SftExample,
+};
 use crate::data::read::census::Census;
-use crate::data::read::formats::Format;
-use crate::data::read::keep::{Kind, Out};
+use crate::data::read::formats::form::Format;
+use crate::data::read::keep::{FromRow, Sink};
 use crate::data::read::report::ReadReport;
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::data::read::rows::{for_each_row, wrong};
 use crate::data::read::settings::ReadSettings;
 use crate::data::read::source::files::files;
+use crate::data::reason::LeftOutReason;
 use crate::error::Error;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 /// What was read.
@@ -60,52 +62,51 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads everything that is of use.
+    /// A reader that reads everything that is of use.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Rows must be of this format; without, their columns tell.
+    /// Takes rows of this format only; without, their columns tell.
     pub fn with_format(mut self, format: Format) -> Self {
         self.settings.format = Some(format);
         self
     }
 
-    /// A row that would be dropped is an error with its line instead. What you ask to leave out is
-    /// not.
+    /// Makes a row that would be dropped an error with its line. What you ask to leave out is none.
     pub fn with_strict(mut self) -> Self {
         self.settings.strict = true;
         self
     }
 
-    /// Which pairs are made of ranked answers.
+    /// Chooses which pairs are made of ranked answers.
     pub fn with_pairs(mut self, pairs: RankedPairs) -> Self {
         self.settings.pairs = pairs;
         self
     }
 
-    /// OpenAssistant: messages in this language only, such as `en`.
+    /// Takes messages in this language only, such as `en`, of OpenAssistant.
     pub fn with_language(mut self, language: impl Into<String>) -> Self {
         self.settings.choices.language = Some(language.into());
         self
     }
 
-    /// SHP: pairs of which one score is at least so many times the other. 1 takes all; its authors,
-    /// and the KTO paper, take 2.
+    /// Takes pairs of which one score is at least so many times the other, of SHP. 1 takes all; its
+    /// authors, and the KTO paper, take 2.
     pub fn with_score_ratio(mut self, least: f64) -> Self {
         self.settings.choices.score_ratio = least;
         self
     }
 
-    /// UltraFeedback: the critic's overall mark instead of the mean of the ratings. It is known to
-    /// be wrong in thousands of rows.
+    /// Takes the critic's overall mark instead of the mean of the ratings, of UltraFeedback. It is
+    /// known to be wrong in thousands of rows.
     pub fn with_overall_score(mut self) -> Self {
         self.settings.choices.overall_score = true;
         self
     }
 
-    /// At most so many of a prompt, drawn at random; of pairs that become thumbs, so many pairs.
-    /// The KTO paper takes 5 of SHP.
+    /// Takes at most so many of a prompt, drawn at random; of pairs that become thumbs, so many
+    /// pairs. The KTO paper takes 5 of SHP.
     pub fn with_per_prompt(mut self, most: usize) -> Self {
         self.settings.per_prompt = Some(most);
         self
@@ -118,22 +119,22 @@ impl Reader {
         self
     }
 
-    /// Demonstrations: every turn of the assistant in a conversation is one, not only the last.
-    /// Each is read as it would be written: what a template leaves out of past turns, such as
-    /// reasoning, is left out of its context.
+    /// Makes every turn of the assistant in a conversation a demonstration, not only the last. Each
+    /// is read as it would be written: what a template leaves out of past turns, such as reasoning,
+    /// is left out of its context.
     pub fn with_every_turn(mut self) -> Self {
         self.settings.every_turn = true;
         self
     }
 
-    /// Of what is drawn at random.
+    /// Sets the seed of what is drawn at random.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.settings.seed = seed;
         self
     }
 
-    /// Completions with thumbs. A row with a pair makes two examples: the chosen desirable, the
-    /// rejected undesirable.
+    /// Reads completions with thumbs. A row with a pair makes two examples: the chosen desirable,
+    /// the rejected undesirable.
     ///
     /// # Errors
     ///
@@ -142,34 +143,36 @@ impl Reader {
         self.load(path.as_ref())
     }
 
-    /// Pairs.
+    /// Reads pairs.
     ///
     /// # Errors
     ///
-    /// As [`binary`](Self::binary).
+    /// Where a file cannot be read, and at the first row that is wrong, with its line.
     pub fn preferences(&self, path: impl AsRef<Path>) -> Result<Loaded<PreferenceExample>, Error> {
         self.load(path.as_ref())
     }
 
-    /// Completions with scores. [`ScoreLabels`](crate::data::ScoreLabels) makes thumbs of them.
+    /// Reads completions with scores. [`ScoreLabels`](crate::data::ScoreLabels) makes thumbs of
+    /// them.
     ///
     /// # Errors
     ///
-    /// As [`binary`](Self::binary).
+    /// Where a file cannot be read, and at the first row that is wrong, with its line.
     pub fn scored(&self, path: impl AsRef<Path>) -> Result<Loaded<ScoredExample>, Error> {
         self.load(path.as_ref())
     }
 
-    /// Demonstrations. Of pairs the chosen are taken, of completions with thumbs the desirable.
+    /// Reads demonstrations. Of pairs the chosen are taken, of completions with thumbs the
+    /// desirable.
     ///
     /// # Errors
     ///
-    /// As [`binary`](Self::binary).
+    /// Where a file cannot be read, and at the first row that is wrong, with its line.
     pub fn sft(&self, path: impl AsRef<Path>) -> Result<Loaded<SftExample>, Error> {
         self.load(path.as_ref())
     }
 
-    fn load<T: Kind>(&self, path: &Path) -> Result<Loaded<T>, Error> {
+    fn load<T: FromRow>(&self, path: &Path) -> Result<Loaded<T>, Error> {
         let (mut report, mut units) = (ReadReport::default(), Vec::new());
         self.scan(path, &mut report, &mut |unit| {
             units.push(unit);
@@ -182,17 +185,17 @@ impl Reader {
             let mut first = |_: &T| place.next().is_none_or(|i| !census.again.contains(&i));
             units.iter_mut().for_each(|unit| unit.retain(&mut first));
             units.retain(|unit| !unit.is_empty());
-            report.leave_out("duplicate", census.again.len());
+            report.leave_out(LeftOutReason::Duplicate, census.again.len());
         }
         self.cap(&mut units, &mut report);
         let examples: Vec<T> = units.into_iter().flatten().collect();
         report.count(&examples);
-        report.of_use(path)?;
+        report.check_not_empty(path)?;
         Ok(Loaded { examples, report })
     }
 
     /// Hands on what belongs together, one row after another.
-    pub(in crate::data) fn scan<T: Kind>(
+    pub(in crate::data) fn scan<T: FromRow>(
         &self,
         path: &Path,
         report: &mut ReadReport,
@@ -206,17 +209,17 @@ impl Reader {
                 let parsed = Format::parse(self.settings.format, &row, &self.settings.choices);
                 let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
                 *report.formats.entry(format).or_default() += 1;
-                report.look_for_unread(format, &row);
-                let mut out = Out {
+                report.count_unread(format, &row);
+                let mut sink = Sink {
                     place: (&file, line),
                     strict: self.settings.strict,
                     report,
                     take,
                 };
                 parsed.into_iter().try_for_each(|parsed| match parsed {
-                    Parsed::Dropped(reason) => out.dropped(reason),
-                    Parsed::LeftOut(reason) => out.left_out(reason, 1),
-                    Parsed::Said(said) => T::keep(&self.settings, said, &mut out),
+                    Parsed::Dropped(reason) => sink.dropped(reason),
+                    Parsed::LeftOut(reason) => sink.left_out(reason, 1),
+                    Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
                 })
             })?;
         }
@@ -229,7 +232,7 @@ impl Reader {
             return;
         };
         let mut of_prompt: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut first: std::collections::HashMap<&Prompt, usize> = std::collections::HashMap::new();
+        let mut first: HashMap<&Prompt, usize> = HashMap::new();
         for (i, unit) in units.iter().enumerate() {
             let Some(example) = unit.first() else {
                 continue;
@@ -244,10 +247,8 @@ impl Reader {
             let drawn = index::sample(&mut rng, n, most.min(n));
             kept.extend(drawn.into_iter().map(|i| group[i]));
         }
-        report.leave_out(
-            "more of one prompt than asked for",
-            units.len() - kept.len(),
-        );
+        let cut = units.len() - kept.len();
+        report.leave_out(LeftOutReason::TooManyOfPrompt, cut);
         let mut place = 0..;
         units.retain(|_| place.next().is_some_and(|i| kept.contains(&i)));
     }

@@ -1,17 +1,19 @@
 //! What was read, kept and dropped: data is never lost without a word.
 
 use crate::data::example::Example;
-use crate::data::read::formats::Format;
-use crate::data::read::rows::Row;
+use crate::data::read::formats::form::Format;
+use crate::data::read::rows::JsonRow;
+use crate::data::reason::{DropReason, LeftOutReason};
+use crate::data::tally::{dropped, name, table};
 use crate::error::Error;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-/// What became of rows.
+/// Counts of what became of rows.
 ///
-/// As text it is one line; [`table`](Self::table) is for people, and it serialises.
+/// Its text is one line; [`table`](Self::table) is for people. It serialises, with reasons by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ReadReport {
     /// Files read.
@@ -26,9 +28,9 @@ pub struct ReadReport {
     /// Different prompts, before duplicates are left out; 0 of a stream, which does not count them.
     pub prompts: usize,
     /// Rows, or answers in them, that are of no use, by reason.
-    pub dropped: BTreeMap<&'static str, usize>,
+    pub dropped: BTreeMap<DropReason, usize>,
     /// Rows, or answers in them, that were not asked for, by reason.
-    pub left_out: BTreeMap<&'static str, usize>,
+    pub left_out: BTreeMap<LeftOutReason, usize>,
     /// Examples that were there before, word for word, with the same thumb, score and weight; kept
     /// unless asked otherwise.
     pub duplicated: usize,
@@ -45,36 +47,6 @@ pub struct ReadReport {
     pub unread: BTreeMap<String, usize>,
 }
 
-/// What some format or other reads.
-const READ: [&str; 20] = [
-    "prompt",
-    "completion",
-    "label",
-    "kto_tag",
-    "weight",
-    "score",
-    "messages",
-    "chosen",
-    "rejected",
-    "chosen_messages",
-    "rejected_messages",
-    "conversations",
-    "system",
-    "tools",
-    "instruction",
-    "input",
-    "history",
-    "output",
-    "output_A",
-    "output_B",
-];
-
-/// A column's name on one line, cut short.
-fn name(column: &str) -> String {
-    let short = column.chars().take(40);
-    short.flat_map(char::escape_debug).collect()
-}
-
 fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(
         formats
@@ -84,17 +56,15 @@ fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S:
 }
 
 impl ReadReport {
-    pub(in crate::data) fn leave_out(&mut self, reason: &'static str, count: usize) {
+    pub(in crate::data) fn leave_out(&mut self, reason: LeftOutReason, count: usize) {
         if count > 0 {
             *self.left_out.entry(reason).or_default() += count;
         }
     }
 
-    pub(in crate::data) fn look_for_unread(&mut self, format: Format, row: &Row) {
-        if matches!(format, Format::Oasst | Format::Shp | Format::UltraFeedback) {
-            return;
-        }
-        for column in row.keys().filter(|column| !READ.contains(&column.as_str())) {
+    /// Names columns that may be misspelt ones.
+    pub(in crate::data) fn count_unread(&mut self, format: Format, row: &JsonRow) {
+        for column in format.unread(row) {
             if self.unread.len() < 100 || self.unread.contains_key(column) {
                 *self.unread.entry(column.clone()).or_default() += 1;
             }
@@ -125,23 +95,22 @@ impl ReadReport {
         self.scores = counts.scores;
     }
 
-    /// Refuses data of which nothing is left.
-    pub(in crate::data) fn of_use(&self, path: &Path) -> Result<(), Error> {
-        let message = match (self.examples, self.rows) {
-            (0, 0) => format!("{}: there is no row", path.display()),
-            (0, _) => format!("{}: no row is of use: {self}", path.display()),
-            _ => return Ok(()),
-        };
-        Err(Error::Dataset { message })
+    /// Refuses data of which no example is left.
+    pub(in crate::data) fn check_not_empty(&self, path: &Path) -> Result<(), Error> {
+        match (self.examples, self.rows) {
+            (0, 0) => Err(Error::source(path, "there is no row")),
+            (0, _) => Err(Error::source(path, format!("no row is of use: {self}"))),
+            _ => Ok(()),
+        }
     }
 
-    /// One line an item.
+    /// A table with one line an item.
     ///
     /// ```
-    /// use burn_kto::data::ReadReport;
+    /// use burn_kto::data::{DropReason, ReadReport};
     /// let mut report = ReadReport::default();
     /// (report.rows, report.examples) = (3, 2);
-    /// report.dropped.insert("completion is empty", 1);
+    /// report.dropped.insert(DropReason::EmptyCompletion, 1);
     /// assert_eq!(report.table().lines().last(), Some("dropped                1  completion is empty"));
     /// ```
     pub fn table(&self) -> String {
@@ -171,29 +140,16 @@ impl ReadReport {
             let why = "before with the other thumb, or with sides swapped".to_string();
             lines.push(("contradicted", self.contradicted, why));
         }
-        let reasons = |name: &'static str, counts: &BTreeMap<&'static str, usize>| {
-            let counts: Vec<_> = counts
-                .iter()
-                .map(|(why, n)| (name, *n, why.to_string()))
-                .collect();
-            counts
-        };
-        lines.extend(reasons("dropped", &self.dropped));
-        lines.extend(reasons("left out", &self.left_out));
+        let dropped = self.dropped.iter();
+        lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
+        let left_out = self.left_out.iter();
+        lines.extend(left_out.map(|(why, n)| ("left out", *n, why.to_string())));
         let unread = self.unread.iter();
         lines.extend(
             unread.map(|(column, rows)| ("not read", *rows, format!("column {}", name(column)))),
         );
         table(&lines)
     }
-}
-
-fn table(lines: &[(&str, usize, String)]) -> String {
-    let lines = lines.iter().map(|(name, count, more)| {
-        let line = format!("{name:<14}{count:>10}  {more}");
-        line.trim_end().to_string()
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for ReadReport {
@@ -224,184 +180,4 @@ impl fmt::Display for ReadReport {
         }
         Ok(())
     }
-}
-
-pub(in crate::data) const REFUSED: &str = "the chat template refuses it";
-const SPECIAL_TOKENS: &str = "with texts of special tokens, which stay text";
-const AS_THEY_ARE: &str =
-    "follow the prompt as they are, the template writes past answers in another way";
-
-/// What became of examples on their way to token ids.
-///
-/// As text it is one line; [`table`](Self::table) is for people, and it serialises.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EncodeReport {
-    /// Examples kept.
-    pub kept: usize,
-    /// Examples dropped, by reason.
-    pub dropped: BTreeMap<&'static str, usize>,
-    /// Prompts that lost their beginning.
-    pub truncated_prompts: usize,
-    /// Examples of which a completion was cut.
-    pub truncated_completions: usize,
-    /// Examples in which someone spelled a special token; it stayed text.
-    pub special_tokens_in_text: usize,
-    /// Examples whose completion follows the prompt as it is, since the template writes past
-    /// answers in another way than it begins one.
-    pub answers_as_they_are: usize,
-    /// The first example that the chat template refused: its place among the examples, from 0, and
-    /// why.
-    pub refusal: Option<(usize, String)>,
-    /// As text their shortest, median and longest.
-    #[serde(rename = "prompt_tokens", serialize_with = "as_spread")]
-    prompts: Vec<usize>,
-    #[serde(rename = "completion_tokens", serialize_with = "as_spread")]
-    completions: Vec<usize>,
-}
-
-fn as_spread<S: Serializer>(lengths: &[usize], to: S) -> Result<S::Ok, S::Error> {
-    spread(lengths).serialize(to)
-}
-
-impl EncodeReport {
-    /// One line an item, as [`ReadReport::table`].
-    ///
-    /// ```
-    /// use burn_kto::prelude::*;
-    /// let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 8);
-    /// let rows = [SftExample::new("ab", "c"), SftExample::new("ab", " ")];
-    /// let table = encoder.encode_sft(&rows)?.report.table();
-    /// assert_eq!(table.lines().last(), Some("dropped                1  completion is empty"));
-    /// # Ok::<(), Error>(())
-    /// ```
-    pub fn table(&self) -> String {
-        let lengths = |lengths: Option<[usize; 3]>| {
-            let [low, middle, high] = lengths.unwrap_or_default();
-            format!("{low} to {high} tokens, median {middle}")
-        };
-        let mut lines = vec![
-            ("tokenized", self.kept, String::new()),
-            (
-                "prompts",
-                self.prompts.len(),
-                lengths(self.prompt_lengths()),
-            ),
-            (
-                "completions",
-                self.completions.len(),
-                lengths(self.completion_lengths()),
-            ),
-        ];
-        let notes = [
-            ("prompts", self.truncated_prompts, "cut at their beginning"),
-            ("examples", self.truncated_completions, "cut at their end"),
-            ("examples", self.special_tokens_in_text, SPECIAL_TOKENS),
-            ("examples", self.answers_as_they_are, AS_THEY_ARE),
-        ];
-        let notes = notes.into_iter().filter(|(_, count, _)| *count > 0);
-        lines.extend(notes.map(|(name, count, note)| (name, count, note.to_string())));
-        let dropped = self.dropped.iter();
-        lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
-        if let Some((place, why)) = &self.refusal {
-            lines.push(("first refused", *place, why.clone()));
-        }
-        table(&lines)
-    }
-
-    pub(in crate::data) fn drop(&mut self, reason: &'static str) {
-        *self.dropped.entry(reason).or_default() += 1;
-    }
-
-    /// What the chat template wrote; `None` and a count where it refused.
-    pub(in crate::data) fn written<T>(&mut self, written: Result<T, Error>) -> Option<T> {
-        let refused = |error: &Error| {
-            self.drop(REFUSED);
-            self.refusal.get_or_insert_with(|| (0, error.to_string()));
-        };
-        written.inspect_err(refused).ok()
-    }
-
-    pub(in crate::data) fn count(
-        &mut self,
-        prompt: usize,
-        completions: &[usize],
-        cut: bool,
-        short: bool,
-    ) {
-        self.truncated_prompts += usize::from(cut);
-        self.truncated_completions += usize::from(short);
-        self.prompts.push(prompt);
-        self.completions.extend(completions);
-    }
-
-    /// What became of both parts, the other one being behind so many examples.
-    pub(in crate::data) fn merge(&mut self, part: Self, behind: usize) {
-        self.kept += part.kept;
-        for (reason, count) in part.dropped {
-            *self.dropped.entry(reason).or_default() += count;
-        }
-        self.truncated_prompts += part.truncated_prompts;
-        self.truncated_completions += part.truncated_completions;
-        self.special_tokens_in_text += part.special_tokens_in_text;
-        self.answers_as_they_are += part.answers_as_they_are;
-        let later = part.refusal.map(|(place, why)| (behind + place, why));
-        self.refusal = self.refusal.take().or(later);
-        self.prompts.extend(part.prompts);
-        self.completions.extend(part.completions);
-    }
-
-    /// Shortest, median and longest prompt, in tokens.
-    pub fn prompt_lengths(&self) -> Option<[usize; 3]> {
-        spread(&self.prompts)
-    }
-
-    /// Shortest, median and longest completion, in tokens.
-    pub fn completion_lengths(&self) -> Option<[usize; 3]> {
-        spread(&self.completions)
-    }
-}
-
-impl fmt::Display for EncodeReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tokenized {} examples", self.kept)?;
-        if let (Some(p), Some(c)) = (self.prompt_lengths(), self.completion_lengths()) {
-            write!(f, "; tokens of prompts {}-{}-{}", p[0], p[1], p[2])?;
-            write!(
-                f,
-                ", of completions {}-{}-{} (min-median-max)",
-                c[0], c[1], c[2]
-            )?;
-        }
-        let (p, c) = (self.truncated_prompts, self.truncated_completions);
-        if p + c > 0 {
-            write!(f, "; cut {p} prompts and {c} completions")?;
-        }
-        if self.special_tokens_in_text > 0 {
-            write!(f, "; {} {SPECIAL_TOKENS}", self.special_tokens_in_text)?;
-        }
-        if self.answers_as_they_are > 0 {
-            write!(f, "; {} {AS_THEY_ARE}", self.answers_as_they_are)?;
-        }
-        dropped(f, "dropped", &self.dropped)?;
-        match &self.refusal {
-            Some((place, why)) => write!(f, " (first example {place}: {why})"),
-            None => Ok(()),
-        }
-    }
-}
-
-fn dropped(
-    f: &mut fmt::Formatter<'_>,
-    what: &str,
-    counts: &BTreeMap<&'static str, usize>,
-) -> fmt::Result {
-    counts
-        .iter()
-        .try_for_each(|(reason, count)| write!(f, "; {what} {count}: {reason}"))
-}
-
-fn spread(lengths: &[usize]) -> Option<[usize; 3]> {
-    let mut sorted = lengths.to_vec();
-    sorted.sort_unstable();
-    Some([*sorted.first()?, sorted[sorted.len() / 2], *sorted.last()?])
 }

@@ -1,7 +1,7 @@
 //! How feedback is read.
 
-use crate::data::read::formats::Format;
 use crate::data::read::formats::choices::Choices;
+use crate::data::read::formats::form::Format;
 use crate::data::read::report::ReadReport;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub struct ReadSettings {
     pub(in crate::data) duplicates: bool,
     /// Every turn of a conversation is a demonstration.
     pub(in crate::data) every_turn: bool,
-    /// Of what is drawn at random.
+    /// The seed of what is drawn at random.
     pub(in crate::data) seed: u64,
 }
 

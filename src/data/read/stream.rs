@@ -23,9 +23,10 @@ pub struct ExampleStream<T> {
 const AHEAD: usize = 256;
 
 impl Reader {
-    /// As [`binary`](Self::binary), [`preferences`](Self::preferences), [`scored`](Self::scored) or
-    /// [`sft`](Self::sft), by the kind of example, but one after another. Prompts, duplicates and
-    /// contradictions are not counted: all that was said would have to be remembered.
+    /// Reads one example after another, of the kinds that [`binary`](Self::binary),
+    /// [`preferences`](Self::preferences), [`scored`](Self::scored) and [`sft`](Self::sft) read all
+    /// at once. Prompts, duplicates and contradictions are not counted: all that was said would
+    /// have to be remembered.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -52,6 +53,10 @@ impl Reader {
     /// [`with_per_prompt`](Self::with_per_prompt) and
     /// [`without_duplicates`](Self::without_duplicates) need all rows and are refused; other errors
     /// come as the last item.
+    ///
+    /// # Panics
+    ///
+    /// The stream does where its reading thread did: half of a file must not look like all of it.
     pub fn stream<T: ReadExample>(
         &self,
         path: impl AsRef<Path>,
@@ -69,7 +74,7 @@ impl Reader {
         let (settings, path) = (self.clone(), path.as_ref().to_path_buf());
         let reader = thread::spawn(move || {
             let (mut report, mut counts) = (ReadReport::default(), ReadReport::default());
-            let stopped = |_| Error::Dataset {
+            let stopped = |_| Error::Interrupted {
                 message: "nobody reads on".into(),
             };
             let read = settings.scan(&path, &mut report, &mut |unit: Vec<T>| {
@@ -79,7 +84,7 @@ impl Reader {
                 })
             });
             report.take_counts(counts);
-            if let Err(error) = read.and_then(|()| report.of_use(&path)) {
+            if let Err(error) = read.and_then(|()| report.check_not_empty(&path)) {
                 // If nobody reads on, nobody wants to know.
                 let _ = sender.send(Err(error));
             }
@@ -120,5 +125,66 @@ impl<T> Iterator for ExampleStream<T> {
             self.finish();
         }
         next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::example::{Example, Prompt, SftExample};
+    use crate::data::read::keep::{FromRow, Sink};
+    use crate::data::read::row::parsed::Feedback;
+    use crate::data::read::settings::ReadSettings;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    /// A demonstration that cannot be made of a row that asks for `panic`.
+    struct Fragile(SftExample);
+
+    impl Example for Fragile {
+        fn prompt(&self) -> &Prompt {
+            &self.0.prompt
+        }
+
+        fn answers(&self) -> [&str; 2] {
+            [&self.0.completion, ""]
+        }
+    }
+
+    impl FromRow for Fragile {
+        fn from_row(
+            _settings: &ReadSettings,
+            feedback: Feedback,
+            sink: &mut Sink<'_, Self>,
+        ) -> Result<(), Error> {
+            let Feedback::Sft(example) = feedback else {
+                panic!("not a demonstration");
+            };
+            assert_ne!(example.completion, "panic", "this row is a panic");
+            sink.unit(vec![Self(example)])
+        }
+    }
+
+    #[test]
+    fn a_reader_that_panics_does_not_look_like_the_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let row = |text: &str| format!("{{\"prompt\": \"a\", \"completion\": \"{text}\"}}\n");
+        std::fs::write(&file, row("b") + &row("c") + &row("panic") + &row("d")).unwrap();
+        let stream = || Reader::new().stream::<Fragile>(&file).unwrap();
+        let message = |panic: Box<dyn std::any::Any + Send>| {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.unwrap_or_default()
+        };
+        let mut examples = stream();
+        for completion in ["b", "c"] {
+            assert_eq!(examples.next().unwrap().unwrap().0.completion, completion);
+        }
+        let end = catch_unwind(AssertUnwindSafe(|| examples.next().is_none()));
+        let panic = message(end.expect_err("the end of the data"));
+        assert!(panic.contains("this row is a panic"), "{panic}");
+        // Nor does the report look like that of a whole file.
+        let mut examples = stream();
+        assert!(examples.by_ref().take(2).all(|example| example.is_ok()));
+        let report = catch_unwind(AssertUnwindSafe(|| examples.report().rows));
+        assert!(message(report.unwrap_err()).contains("this row is a panic"));
     }
 }

@@ -93,7 +93,7 @@ fn shared(prompts: &[Vec<u32>]) -> &[u32] {
 
 impl Llama {
     fn check(&self, row: usize, prompt: &[u32]) -> Result<(), Error> {
-        let message = |message| Err(Error::Dataset { message });
+        let message = |message| Err(Error::Usage { message });
         if prompt.is_empty() {
             return message(format!(
                 "prompt {row} is empty: there is nothing to continue"

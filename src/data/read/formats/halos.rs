@@ -1,25 +1,43 @@
 //! Feedback files of the HALOs library: an answer with a label, or two answers of which the label
 //! names the better.
 
-use crate::data::read::formats::columns::{label_of, prompt_of, unweighted, wanted, weight_of};
-use crate::data::read::row::answer::{self, Answer, more_than_text};
+use crate::data::read::formats::form::{Form, Format};
+use crate::data::read::row::answer::Answer;
+use crate::data::read::row::columns::Columns;
+use crate::data::read::row::pair::pair;
 use crate::data::read::row::parsed::{Parsed, Wrong};
-use crate::data::read::rows::Row;
 
-pub(in crate::data) fn parse(row: &Row) -> Result<Parsed, Wrong> {
-    if let Some(reason) = more_than_text(row, true)? {
-        return Ok(Parsed::Dropped(reason));
+pub(super) const FORM: Form = Form {
+    format: Format::Halos,
+    name: "halos",
+    recognises: |columns| {
+        columns.has(&["output_A", "output_B"]) || columns.has(&["prompt", "output", "label"])
+    },
+    reads: &[
+        "prompt", "output", "output_A", "output_B", "label", "weight",
+    ],
+    reports_unread: true,
+    unweighted: None,
+    answers: &["output", "output_A", "output_B"],
+    parse: |columns, _| Ok(vec![parse(columns)?]),
+};
+
+fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
+    let prompt = columns.required("prompt")?.prompt()?;
+    let label = columns.required("label")?.thumb()?;
+    if let Some(output) = columns.output {
+        let answer = Answer::of(output)?;
+        let prompt = answer.prompt(&prompt)?;
+        return Ok(Parsed::binary(
+            prompt,
+            answer.text,
+            label,
+            columns.weight()?,
+        ));
     }
-    let prompt = prompt_of(wanted(row, "prompt")?)?;
-    let label = label_of(wanted(row, "label")?, "label")?;
-    let answer = |column: &str| Answer::of(wanted(row, column)?, column);
-    if row.contains_key("output") {
-        let output = answer("output")?;
-        let prompt = output.prompt(&prompt)?;
-        return Ok(Parsed::binary(prompt, output.text, label, weight_of(row)?));
-    }
-    unweighted(row, "pairs")?;
-    let (a, b) = (answer("output_A")?, answer("output_B")?);
+    columns.unweighted("pairs")?;
+    let a = Answer::of(columns.required("output_A")?)?;
+    let b = Answer::of(columns.required("output_B")?)?;
     let (chosen, rejected) = if label { (a, b) } else { (b, a) };
-    answer::pair(&prompt, chosen, rejected)
+    pair(&prompt, chosen, rejected)
 }

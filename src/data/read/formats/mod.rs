@@ -1,69 +1,149 @@
-//! Which data set's form a row has.
+//! The forms of feedback, and which of them a row has.
 
+mod alpaca;
 pub(super) mod choices;
 mod columns;
+pub(in crate::data) mod form;
 mod halos;
 mod hh;
 mod oasst;
+mod sharegpt;
 mod shp;
 mod ultra_feedback;
 
 use crate::data::read::formats::choices::Choices;
+use crate::data::read::formats::form::{Form, Format};
+use crate::data::read::row::answer::more_than_text;
+use crate::data::read::row::columns::Columns;
 use crate::data::read::row::parsed::{Parsed, Wrong};
-use crate::data::read::rows::Row;
+use crate::data::read::rows::JsonRow;
 use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-/// The forms of feedback that are read. Each row's columns tell which one it has; naming one makes
-/// rows of another an error.
-///
-/// | format | columns | one row becomes |
-/// |---|---|---|
-/// | `columns` | `prompt` + `completion` \[+ `label` or `score`\], `messages` \[+ `label`\], \[`prompt` +\] `chosen` + `rejected`; texts or messages | what it says |
-/// | `hh` | `chosen` + `rejected`, transcripts of Anthropic-HH | a pair |
-/// | `oasst` | OpenAssistant's trees, `message_tree_id` + `prompt`, or one message with `replies` a row | the ranked answers of each prompt in the tree |
-/// | `shp` | Stanford Human Preferences: `history`, `human_ref_A`, `human_ref_B`, `labels`, `score_A`, `score_B` | a pair |
-/// | `ultra-feedback` | UltraFeedback as rated: `instruction`, `completions` with `annotations` | the rated answers of a prompt |
-/// | `halos` | HALOs: `prompt`, `output` + `label`, or `output_A` + `output_B` + `label` | a thumb, or a pair |
-/// | `sharegpt` | `conversations` \[+ `chosen` + `rejected`, or `label` or `kto_tag`\], \[`system`\] | a pair, a thumb or a demonstration |
-/// | `alpaca` | `instruction`, `input`, `output` | a demonstration |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// `columns`.
-    Columns,
-    /// `hh`.
-    AnthropicHh,
-    /// `oasst`.
-    Oasst,
-    /// `shp`.
-    Shp,
-    /// `ultra-feedback`.
-    UltraFeedback,
-    /// `halos`.
-    Halos,
-    /// `sharegpt`.
-    ShareGpt,
-    /// `alpaca`.
-    Alpaca,
+/// In the order in which they are looked for: those whose columns others may have too come last.
+const FORMS: [&Form; 8] = [
+    &oasst::FORM,
+    &shp::FORM,
+    &ultra_feedback::FORM,
+    &halos::FORM,
+    &alpaca::FORM,
+    &sharegpt::FORM,
+    &hh::FORM,
+    &columns::FORM,
+];
+
+/// In the order of [`Format`].
+const ORDERED: [&Form; FORMS.len()] = {
+    let mut ordered = FORMS;
+    let mut i = 0;
+    while i < FORMS.len() {
+        ordered[FORMS[i].format as usize] = FORMS[i];
+        i += 1;
+    }
+    ordered
+};
+
+impl Format {
+    /// All formats.
+    pub const ALL: &'static [Self] = &{
+        let mut all = [Self::Columns; ORDERED.len()];
+        let mut i = 0;
+        while i < ORDERED.len() {
+            all[i] = ORDERED[i].format;
+            i += 1;
+        }
+        all
+    };
+
+    const fn form(self) -> &'static Form {
+        ORDERED[self as usize]
+    }
+
+    /// The name, as [`FromStr`] takes it.
+    pub const fn name(self) -> &'static str {
+        self.form().name
+    }
+
+    /// The names of all formats, for a program's help.
+    ///
+    /// ```
+    /// use burn_kto::data::Format;
+    /// let names: Vec<_> = Format::names().collect();
+    /// assert_eq!(names.join(" "), "columns hh oasst shp ultra-feedback halos sharegpt alpaca");
+    /// ```
+    pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
+        ORDERED.iter().map(|form| form.name)
+    }
+
+    /// The columns that it reads, where a row has them.
+    ///
+    /// ```
+    /// use burn_kto::data::Format;
+    /// assert!(Format::Alpaca.columns().contains(&"instruction"));
+    /// ```
+    pub const fn columns(self) -> &'static [&'static str] {
+        self.form().reads
+    }
+
+    /// The row's columns that may be misspelt ones: those that no format reads. None where the
+    /// format's data set is known to have others.
+    pub(in crate::data) fn unread(self, row: &JsonRow) -> impl Iterator<Item = &String> {
+        let named = self.form().reports_unread;
+        let read = |column: &String| {
+            let mut forms = FORMS.iter().filter(|form| form.reports_unread);
+            forms.any(|form| form.reads.contains(&column.as_str()))
+        };
+        row.keys().filter(move |column| named && !read(column))
+    }
+
+    /// What a row says, and its format, which must be the one that is `required`, if one is.
+    pub(in crate::data) fn parse(
+        required: Option<Self>,
+        row: &JsonRow,
+        choices: &Choices,
+    ) -> Result<(Self, Vec<Parsed>), Wrong> {
+        let columns = Columns::of(row);
+        let form = FORMS.iter().find(|form| (form.recognises)(&columns));
+        let form = form.ok_or_else(|| unknown(&columns))?;
+        if let Some(required) = required.filter(|required| *required != form.format) {
+            let (name, found) = (form.name, columns.found());
+            return Err(format!(
+                "is not of the format {required}: its columns are those of {name}: {found}"
+            ));
+        }
+        if let Some(rows) = form.unweighted {
+            columns.unweighted(rows)?;
+        }
+        let parsed = match more_than_text(&columns, form.answers)? {
+            Some(reason) => vec![Parsed::Dropped(reason)],
+            None => (form.parse)(&columns, choices)?,
+        };
+        Ok((form.format, parsed))
+    }
 }
 
-const NAMES: [(Format, &str); 8] = [
-    (Format::Columns, "columns"),
-    (Format::AnthropicHh, "hh"),
-    (Format::Oasst, "oasst"),
-    (Format::Shp, "shp"),
-    (Format::UltraFeedback, "ultra-feedback"),
-    (Format::Halos, "halos"),
-    (Format::ShareGpt, "sharegpt"),
-    (Format::Alpaca, "alpaca"),
-];
+/// What a name must be.
+fn must_be() -> &'static str {
+    static MUST_BE: LazyLock<String> = LazyLock::new(|| {
+        let names: Vec<_> = Format::names().collect();
+        let (last, others) = names.split_last().unwrap_or((&"", &[]));
+        format!("must be {} or {last}", others.join(", "))
+    });
+    &MUST_BE
+}
+
+fn unknown(columns: &Columns<'_>) -> Wrong {
+    format!(
+        "columns must be prompt + completion [+ label], messages [+ label], [prompt +] chosen + rejected, or those of a data set that is known (see Format); found {}",
+        columns.found()
+    )
+}
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = NAMES.iter().find(|(format, _)| format == self);
-        f.write_str(name.map_or("", |(_, name)| name))
+        f.write_str(self.name())
     }
 }
 
@@ -71,78 +151,62 @@ impl FromStr for Format {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let named = NAMES.iter().find(|(_, name)| *name == text);
-        named
-            .map(|(format, _)| *format)
-            .ok_or_else(|| Error::Config {
-                field: "format",
-                reason: "must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt or alpaca",
-                value: format!("\"{text}\""),
-            })
+        let named = FORMS.iter().find(|form| form.name == text);
+        named.map(|form| form.format).ok_or_else(|| Error::Config {
+            field: "format",
+            reason: must_be(),
+            value: format!("\"{text}\""),
+        })
     }
 }
 
-impl Format {
-    /// What the columns look like; `None` of nothing known.
-    fn of(row: &Row) -> Option<Self> {
-        let has = |columns: &[&str]| columns.iter().all(|column| row.contains_key(*column));
-        let text = |column: &str| row.get(column).is_some_and(serde_json::Value::is_string);
-        Some(
-            if has(&["message_tree_id", "prompt"]) || has(&["message_id", "text", "role"]) {
-                Self::Oasst
-            } else if has(&["human_ref_A", "human_ref_B"]) {
-                Self::Shp
-            } else if has(&["instruction", "completions"]) {
-                Self::UltraFeedback
-            } else if has(&["output_A", "output_B"]) || has(&["prompt", "output", "label"]) {
-                Self::Halos
-            } else if (has(&["instruction", "output"]) && !has(&["completion"]))
-                || (has(&["instruction", "chosen", "rejected"]) && !has(&["prompt"]))
-            {
-                Self::Alpaca
-            } else if has(&["conversations"]) && !has(&["prompt"]) {
-                Self::ShareGpt
-            } else if text("chosen") && text("rejected") && !has(&["prompt"]) {
-                Self::AnthropicHh
-            } else if has(&["completion"])
-                || has(&["messages"])
-                || has(&["chosen", "rejected"])
-                || has(&["chosen_messages", "rejected_messages"])
-            {
-                Self::Columns
-            } else {
-                return None;
-            },
-        )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn every_format_has_one_form_and_one_name() {
+        assert_eq!(Format::ALL.len(), FORMS.len());
+        for (place, format) in Format::ALL.iter().enumerate() {
+            assert_eq!(*format as usize, place);
+            assert_eq!(format.form().format, *format);
+            assert_eq!(format.name().parse::<Format>().unwrap(), *format);
+            assert!(!format.columns().is_empty());
+        }
+        assert!(FORMS.iter().all(|form| !form.reads.is_empty()));
+        let error = "parquet".parse::<Format>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt or alpaca, got \"parquet\""
+        );
     }
 
-    /// What a row says; in which form, if `wanted` does not say.
-    pub(in crate::data) fn parse(
-        wanted: Option<Self>,
-        row: &Row,
-        choices: &Choices,
-    ) -> Result<(Self, Vec<Parsed>), Wrong> {
-        let Some(format) = Self::of(row) else {
-            return Err(columns::unknown(row));
-        };
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != format) {
-            let found = columns::found(row);
-            return Err(format!(
-                "is not of the format {wanted}: its columns are those of {format}: {found}"
-            ));
+    #[test]
+    fn answers_are_columns_that_are_read() {
+        for form in FORMS {
+            let strange = form
+                .answers
+                .iter()
+                .find(|answer| !form.reads.contains(answer));
+            assert_eq!(strange, None, "{}", form.name);
         }
-        if matches!(format, Self::Oasst | Self::Shp | Self::UltraFeedback) {
-            columns::unweighted(row, "rows without a label")?;
+    }
+
+    #[test]
+    fn a_row_with_what_a_form_reads_has_no_unread_column() {
+        for form in FORMS {
+            let row = |column: &&str| (column.to_string(), Value::Null);
+            let mut row: JsonRow = form.reads.iter().map(row).collect();
+            assert_eq!(form.format.unread(&row).next(), None, "{}", form.name);
+            row.insert("lable".into(), Value::Null);
+            let unread: Vec<_> = form.format.unread(&row).collect();
+            let named = if form.reports_unread {
+                vec!["lable"]
+            } else {
+                vec![]
+            };
+            assert_eq!(unread, named, "{}", form.name);
         }
-        let parsed = match format {
-            Self::Columns | Self::AnthropicHh => vec![columns::parse(row)?],
-            Self::Oasst => oasst::parse(row, choices.language.as_deref())?,
-            Self::Shp => vec![shp::parse(row, choices.score_ratio)?],
-            Self::UltraFeedback => ultra_feedback::parse(row, choices.overall_score)?,
-            Self::Halos => vec![halos::parse(row)?],
-            Self::ShareGpt => vec![columns::conversation(row)?],
-            Self::Alpaca => vec![columns::instruction(row)?],
-        };
-        Ok((format, parsed))
     }
 }

@@ -1,25 +1,44 @@
 //! OpenAssistant: trees of messages, answers ranked by people (rank 0 is the best).
 
 use crate::data::example::Prompt;
-use crate::data::read::row::parsed::{EMPTY, Parsed, Said, Wrong};
+use crate::data::read::formats::form::{Form, Format};
+use crate::data::read::row::parsed::{Feedback, Parsed, Wrong};
 use crate::data::read::row::ranked::Ranked;
-use crate::data::read::rows::{Row, shown};
+use crate::data::read::rows::{JsonRow, shown};
+use crate::data::reason::{DropReason, LeftOutReason};
 use crate::model::Message;
 use serde_json::{Map, Value};
 
-const DELETED: &str = "message is deleted";
-const REFUSED: &str = "message did not pass review";
-const LANGUAGE: &str = "message is in another language";
-const UNRANKED: &str = "answer has no rank among its siblings";
-const UNANSWERED: &str = "prompt without an answer";
-const FOLLOWS: &str = "follows a message that was left out";
+pub(super) const FORM: Form = Form {
+    format: Format::Oasst,
+    name: "oasst",
+    recognises: |columns| {
+        columns.has(&["message_tree_id", "prompt"]) || columns.has(&["message_id", "text", "role"])
+    },
+    reads: &[
+        "message_tree_id",
+        "message_id",
+        "prompt",
+        "role",
+        "text",
+        "lang",
+        "rank",
+        "deleted",
+        "review_result",
+        "replies",
+    ],
+    reports_unread: false,
+    unweighted: Some("rows without a label"),
+    answers: &[],
+    parse: |columns, choices| parse(columns.row, choices.language.as_deref()),
+};
 
 /// The ranked answers of each prompt of a tree, or of a message with its replies. Keys that are
 /// null are as good as absent.
-pub(in crate::data) fn parse(row: &Row, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
+fn parse(row: &JsonRow, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
     let root = match row.get("message_tree_id").and(row.get("prompt")) {
         Some(Value::Object(prompt)) => prompt,
-        Some(Value::Null) => return Ok(vec![Parsed::Dropped("tree has no prompt")]),
+        Some(Value::Null) => return Ok(vec![Parsed::Dropped(DropReason::NoTreePrompt)]),
         Some(other) => {
             return Err(format!(
                 "\"prompt\" of a tree must be a message, got {}",
@@ -73,13 +92,13 @@ impl Tree<'_> {
         }
         if answers.is_empty() {
             if path.last().is_some_and(|message| message.role == "user") {
-                self.found.push(Parsed::LeftOut(UNANSWERED));
+                self.found.push(Parsed::LeftOut(LeftOutReason::Unanswered));
             }
             return Ok(());
         }
         let unranked = answers.iter().filter(|(_, rank)| rank.is_none()).count();
         if answers.len() > 1 {
-            let dropped = (0..unranked).map(|_| Parsed::Dropped(UNRANKED));
+            let dropped = (0..unranked).map(|_| Parsed::Dropped(DropReason::AnswerUnranked));
             self.found.extend(dropped);
             // All are counted, so nothing is left to be said of them together.
             if unranked == answers.len() {
@@ -88,7 +107,7 @@ impl Tree<'_> {
         }
         let prompt = Prompt::Messages(path.to_vec());
         self.found
-            .push(Parsed::Said(Said::Ranked(Ranked { prompt, answers })));
+            .push(Parsed::Kept(Feedback::Ranked(Ranked { prompt, answers })));
         Ok(())
     }
 
@@ -98,9 +117,9 @@ impl Tree<'_> {
         self.found.push(left);
         for reply in replies(message)? {
             let follows = if asked {
-                Parsed::LeftOut(FOLLOWS)
+                Parsed::LeftOut(LeftOutReason::FollowsLeftOut)
             } else {
-                Parsed::Dropped(FOLLOWS)
+                Parsed::Dropped(DropReason::FollowsLeftOut)
             };
             self.without(follows, reply)?;
         }
@@ -141,13 +160,13 @@ fn usable<'a>(
     };
     let content = text("text").ok_or("a message must have a \"text\"")?;
     Ok(if flag(message, "deleted")? == Some(true) {
-        Err(Parsed::Dropped(DELETED))
+        Err(Parsed::Dropped(DropReason::MessageDeleted))
     } else if flag(message, "review_result")? == Some(false) {
-        Err(Parsed::Dropped(REFUSED))
+        Err(Parsed::Dropped(DropReason::MessageRejected))
     } else if language.is_some_and(|language| text("lang") != Some(language)) {
-        Err(Parsed::LeftOut(LANGUAGE))
+        Err(Parsed::LeftOut(LeftOutReason::OtherLanguage))
     } else if content.trim().is_empty() {
-        Err(Parsed::Dropped(EMPTY))
+        Err(Parsed::Dropped(DropReason::EmptyCompletion))
     } else {
         Ok((role, content))
     })

@@ -4,29 +4,39 @@
 //! The binarised form has `chosen` and `rejected` and is read by its columns.
 
 use crate::data::example::Prompt;
-use crate::data::read::formats::columns;
-use crate::data::read::row::parsed::{EMPTY, NO_PROMPT, Parsed, Said, Wrong};
+use crate::data::read::formats::form::{Form, Format};
+use crate::data::read::row::columns::Columns;
+use crate::data::read::row::parsed::{Feedback, Parsed, Wrong};
 use crate::data::read::row::ranked::Ranked;
-use crate::data::read::rows::{Row, shown};
+use crate::data::read::rows::shown;
+use crate::data::reason::DropReason;
 use crate::model::Message;
 use serde_json::Value;
 
+pub(super) const FORM: Form = Form {
+    format: Format::UltraFeedback,
+    name: "ultra-feedback",
+    recognises: |columns| columns.has(&["instruction", "completions"]),
+    reads: &["instruction", "completions"],
+    reports_unread: false,
+    unweighted: Some("rows without a label"),
+    answers: &[],
+    parse: |columns, choices| parse(columns, choices.overall_score),
+};
+
 /// The answers with the mean of their ratings; or with `overall_score`, a critic's mark from 1 to
 /// 10, of which thousands are known to say 10 where the critique says 1.
-pub(in crate::data) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wrong> {
-    let instruction = columns::text(row, "instruction")?;
+fn parse(columns: &Columns<'_>, overall: bool) -> Result<Vec<Parsed>, Wrong> {
+    let instruction = columns.required("instruction")?.text()?;
     if instruction.trim().is_empty() {
-        return Ok(vec![Parsed::Dropped(NO_PROMPT)]);
+        return Ok(vec![Parsed::Dropped(DropReason::EmptyPrompt)]);
     }
-    let Some(Value::Array(completions)) = row.get("completions") else {
-        let got = row.get("completions").unwrap_or(&Value::Null);
-        return Err(format!(
-            "\"completions\" must be a list, got {}",
-            shown(got)
-        ));
+    let completions = columns.required("completions")?;
+    let Value::Array(completions) = completions.value else {
+        return Err(completions.must_be("a list"));
     };
     if completions.is_empty() {
-        return Ok(vec![Parsed::Dropped("no completions")]);
+        return Ok(vec![Parsed::Dropped(DropReason::NoCompletions)]);
     }
     let (mut answers, mut parsed) = (Vec::new(), Vec::new());
     for completion in completions {
@@ -37,7 +47,7 @@ pub(in crate::data) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wr
             ));
         };
         if response.trim().is_empty() {
-            parsed.push(Parsed::Dropped(EMPTY));
+            parsed.push(Parsed::Dropped(DropReason::EmptyCompletion));
             continue;
         }
         let score = if overall {
@@ -46,13 +56,13 @@ pub(in crate::data) fn parse(row: &Row, overall: bool) -> Result<Vec<Parsed>, Wr
             mean_rating(&completion["annotations"])?
         };
         match score {
-            None => parsed.push(Parsed::Dropped("answer has no rating")),
+            None => parsed.push(Parsed::Dropped(DropReason::AnswerUnrated)),
             score => answers.push((response.to_string(), score)),
         }
     }
     if !answers.is_empty() {
         let prompt = Prompt::Messages(vec![Message::new("user", instruction)]);
-        parsed.push(Parsed::Said(Said::Ranked(Ranked { prompt, answers })));
+        parsed.push(Parsed::Kept(Feedback::Ranked(Ranked { prompt, answers })));
     }
     Ok(parsed)
 }

@@ -1,15 +1,14 @@
 //! What answers a prompt: a text, a message, or messages of which the last is it.
 
 use crate::data::example::Prompt;
-use crate::data::read::row::messages::{message_of, messages_of, split_last};
-use crate::data::read::row::parsed::{Parsed, Wrong};
-use crate::data::read::rows::{Row, shown};
+use crate::data::read::row::cell::Cell;
+use crate::data::read::row::columns::Columns;
+use crate::data::read::row::messages::{message_of, split_last};
+use crate::data::read::row::parsed::Wrong;
+use crate::data::read::rows::shown;
+use crate::data::reason::DropReason;
 use crate::model::Message;
 use serde_json::Value;
-
-const PROMPTS_DIFFER: &str = "prompts of chosen and rejected differ";
-const CALLS: &str = "completion calls a tool";
-const REASONS: &str = "completion has reasoning beside its text";
 
 /// An answer, and what was said between the prompt and it.
 pub(in crate::data) struct Answer {
@@ -18,14 +17,16 @@ pub(in crate::data) struct Answer {
 }
 
 impl Answer {
-    pub(in crate::data) fn of(value: &Value, column: &str) -> Result<Self, Wrong> {
-        match value {
+    /// A text, a message, or messages of which the last is the answer.
+    pub(in crate::data) fn of(cell: Cell<'_>) -> Result<Self, Wrong> {
+        let column = cell.column;
+        match cell.value {
             Value::String(text) => Ok(Self {
                 before: Vec::new(),
                 text: text.clone(),
             }),
-            Value::Object(_) => Self::last(vec![message_of(value, column)?], column),
-            list => Self::last(messages_of(list, column)?, column),
+            value @ Value::Object(_) => Self::last(vec![message_of(value, column)?], column),
+            _ => Self::last(cell.messages()?, column),
         }
     }
 
@@ -51,51 +52,31 @@ impl Answer {
     }
 }
 
-/// A pair, if both answer the same.
-pub(in crate::data) fn pair(
-    prompt: &Prompt,
-    chosen: Answer,
-    rejected: Answer,
-) -> Result<Parsed, Wrong> {
-    let (asked, other) = (chosen.prompt(prompt)?, rejected.prompt(prompt)?);
-    if asked != other {
-        return Ok(Parsed::Dropped(PROMPTS_DIFFER));
-    }
-    Ok(Parsed::pair(asked, chosen.text, rejected.text))
-}
+/// Columns that hold a whole conversation: beside a pair they are what was asked.
+const CONVERSATIONS: [&str; 2] = ["messages", "conversations"];
 
-/// Columns whose last message is an answer; in a row with a pair, the first two are what was asked.
-const ANSWERS: [&str; 10] = [
-    "messages",
-    "conversations",
-    "completion",
-    "chosen",
-    "rejected",
-    "chosen_messages",
-    "rejected_messages",
-    "output",
-    "output_A",
-    "output_B",
-];
-
-/// Why an answer of the row is more than the text that it would become, if one is.
+/// Why one of a row's `answers`, the columns that its form has them in, is more than the text that
+/// it would become, if one is.
 pub(in crate::data) fn more_than_text(
-    row: &Row,
-    is_pair: bool,
-) -> Result<Option<&'static str>, Wrong> {
-    let columns = &ANSWERS[if is_pair { 2 } else { 0 }..];
-    for answer in columns.iter().filter_map(|column| row.get(*column)) {
+    columns: &Columns<'_>,
+    answers: &[&'static str],
+) -> Result<Option<DropReason>, Wrong> {
+    let is_pair = columns.is_pair();
+    let answers = answers
+        .iter()
+        .filter(|answer| !is_pair || !CONVERSATIONS.contains(answer));
+    for answer in answers.filter_map(|answer| columns.row.get(*answer)) {
         let last = answer.as_array().map_or(Some(answer), |list| list.last());
         let Some(Value::Object(last)) = last else {
             continue;
         };
         let calls = last.get("tool_calls").and_then(Value::as_array);
         if calls.is_some_and(|calls| !calls.is_empty()) {
-            return Ok(Some(CALLS));
+            return Ok(Some(DropReason::CallsTool));
         }
         let reasoning = last.get("reasoning_content").and_then(Value::as_str);
         if reasoning.is_some_and(|text| !text.trim().is_empty()) {
-            return Ok(Some(REASONS));
+            return Ok(Some(DropReason::HasReasoning));
         }
         match last.get("loss_weight") {
             None | Some(Value::Null) => {}

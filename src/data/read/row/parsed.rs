@@ -1,23 +1,23 @@
 //! What a row says, whichever form it has.
 
-use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use crate::data::labels::ScoredExample;
+use crate::data::example::{BinaryExample, PreferenceExample, Prompt, ScoredExample, SftExample};
 use crate::data::read::row::ranked::Ranked;
+use crate::data::reason::{DropReason, LeftOutReason};
 
 /// What became of a row.
 #[derive(Debug)]
 pub(in crate::data) enum Parsed {
     /// Something to learn from.
-    Said(Said),
+    Kept(Feedback),
     /// Not an error of the file, but of no use.
-    Dropped(&'static str),
+    Dropped(DropReason),
     /// Of use, but not asked for.
-    LeftOut(&'static str),
+    LeftOut(LeftOutReason),
 }
 
-/// What a row of use says.
+/// What a row of use says of a prompt.
 #[derive(Debug)]
-pub enum Said {
+pub enum Feedback {
     Sft(SftExample),
     Binary(BinaryExample),
     Preference(PreferenceExample),
@@ -28,11 +28,6 @@ pub enum Said {
 /// What is wrong, for the caller to put the path and line before.
 pub(in crate::data) type Wrong = String;
 
-/// Why some rows are of no use.
-pub(in crate::data) const EMPTY: &str = "completion is empty";
-pub(in crate::data) const NO_PROMPT: &str = "prompt is empty";
-const SAME: &str = "chosen and rejected are the same";
-
 impl Parsed {
     /// A thumb, if there is a completion.
     pub(in crate::data) fn binary(
@@ -42,34 +37,34 @@ impl Parsed {
         weight: f64,
     ) -> Self {
         if completion.trim().is_empty() {
-            return Self::Dropped(EMPTY);
+            return Self::Dropped(DropReason::EmptyCompletion);
         }
         let example = BinaryExample::new(prompt, completion, desirable).with_weight(weight);
-        Self::Said(Said::Binary(example))
+        Self::Kept(Feedback::Binary(example))
     }
 
     /// A pair, if there are two completions.
     pub(in crate::data) fn pair(prompt: Prompt, chosen: String, rejected: String) -> Self {
         if chosen.trim().is_empty() || rejected.trim().is_empty() {
-            return Self::Dropped(EMPTY);
+            return Self::Dropped(DropReason::EmptyCompletion);
         }
         if chosen == rejected {
-            return Self::Dropped(SAME);
+            return Self::Dropped(DropReason::SamePair);
         }
         let example = PreferenceExample::new(prompt, chosen, rejected);
-        Self::Said(Said::Preference(example))
+        Self::Kept(Feedback::Preference(example))
     }
 
     /// What was asked, where one thing was.
     pub(in crate::data) fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         match self {
-            Self::Said(said) => said.prompt_mut(),
+            Self::Kept(feedback) => feedback.prompt_mut(),
             Self::Dropped(_) | Self::LeftOut(_) => None,
         }
     }
 }
 
-impl Said {
+impl Feedback {
     fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         match self {
             Self::Sft(example) => Some(&mut example.prompt),

@@ -1,7 +1,7 @@
 //! Several answers to one prompt, some better than others.
 
-use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample};
-use crate::data::labels::{ScoredExample, median};
+use crate::data::example::{BinaryExample, PreferenceExample, Prompt, ScoredExample, SftExample};
+use crate::data::tally::median;
 
 /// Which pairs are made of an order of answers. Equals make none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ mod row;
 #[cfg(feature = "parquet")]
 mod table;
 
-pub(super) use row::{Row, shown, wrong};
+pub(super) use row::{JsonRow, shown, wrong};
 
 use crate::error::Error;
 use json::{Elements, Strict};
@@ -25,7 +25,7 @@ const LONGEST: usize = 256 << 20;
 /// memory at a time.
 pub(in crate::data) fn for_each_row(
     path: &Path,
-    mut row: impl FnMut(usize, Row) -> Result<(), Error>,
+    mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if path.is_dir() {
         let source = io::Error::new(io::ErrorKind::IsADirectory, "is a folder, not a file");
@@ -34,18 +34,12 @@ pub(in crate::data) fn for_each_row(
     let mut reader = open(path)?;
     let start = skip_space(reader.as_mut()).map_err(Error::io("read", path))?;
     match start.byte {
-        None => Err(Error::Dataset {
-            message: format!("{}: is empty", path.display()),
-        }),
+        None => Err(Error::source(path, "is empty")),
         Some(b'[') => array(path, reader, start.lines, row),
         Some(b'P') if begins_with(reader.as_mut(), b"PAR1") => table(path, row),
         Some(b'v') if begins_with(reader.as_mut(), b"version https://git-lfs") => {
-            Err(Error::Dataset {
-                message: format!(
-                    "{}: is a Git LFS pointer, not the data: run `git lfs pull`",
-                    path.display()
-                ),
-            })
+            let what = "is a Git LFS pointer, not the data: run `git lfs pull`";
+            Err(Error::source(path, what))
         }
         Some(_) => lines(path, reader, start.lines, &mut row),
     }
@@ -55,7 +49,7 @@ pub(in crate::data) fn for_each_row(
 use table::for_each as table;
 
 #[cfg(not(feature = "parquet"))]
-fn table(path: &Path, _row: impl FnMut(usize, Row) -> Result<(), Error>) -> Result<(), Error> {
+fn table(path: &Path, _row: impl FnMut(usize, JsonRow) -> Result<(), Error>) -> Result<(), Error> {
     Err(open::not_built(path, "is a Parquet file", "parquet"))
 }
 
@@ -96,7 +90,7 @@ fn array(
     path: &Path,
     reader: Box<dyn BufRead>,
     passed: usize,
-    mut row: impl FnMut(usize, Row) -> Result<(), Error>,
+    mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let (mut index, mut refused) = (0, None);
     let mut json = serde_json::Deserializer::from_reader(reader);
@@ -122,7 +116,7 @@ fn lines(
     path: &Path,
     mut reader: Box<dyn BufRead>,
     passed: usize,
-    row: &mut impl FnMut(usize, Row) -> Result<(), Error>,
+    row: &mut impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut bytes = Vec::new();
     for line in passed + 1.. {
@@ -159,7 +153,7 @@ fn not_json(error: &serde_json::Error) -> String {
     }
 }
 
-fn object(path: &Path, line: usize, value: Value) -> Result<Row, Error> {
+fn object(path: &Path, line: usize, value: Value) -> Result<JsonRow, Error> {
     match value {
         Value::Object(row) => Ok(row),
         other => Err(wrong(

@@ -103,11 +103,9 @@ fn unzstd(path: &Path, _reader: BufReader<File>) -> Result<Box<dyn BufRead>, Err
 
 /// For a kind of file that needs a feature.
 #[allow(dead_code)] // with all features on
-pub(super) fn not_built(path: &Path, what: &str, feature: &str) -> Error {
-    Error::Dataset {
-        message: format!(
-            "{}: {what}: build burn-kto with feature `{feature}`",
-            path.display()
-        ),
+pub(super) fn not_built(path: &Path, what: &str, feature: &'static str) -> Error {
+    Error::Feature {
+        what: format!("{}: {what}", path.display()),
+        feature,
     }
 }

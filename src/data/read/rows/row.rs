@@ -4,10 +4,10 @@ use crate::error::Error;
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// What one line, element or table row holds: columns by name.
-pub(in crate::data) type Row = Map<String, Value>;
+/// A line, an element of an array, or a row of a table: columns by name, values as JSON has them.
+pub(in crate::data) type JsonRow = Map<String, Value>;
 
-/// Of arrays and tables the place is a row's, not a line's.
+/// Says row rather than line: arrays and tables have no lines.
 pub(super) fn by_row(error: Error) -> Error {
     match error {
         Error::Record {
@@ -29,7 +29,7 @@ pub(in crate::data) fn wrong(path: &Path, line: usize, message: impl AsRef<str>)
 }
 
 /// Characters of a message: what it quotes may be as long as the row.
-const SAID: usize = 400;
+const LONGEST_MESSAGE: usize = 400;
 
 /// A message on one line, cut short, whatever it quotes.
 pub(super) fn short(message: &str) -> String {
@@ -39,7 +39,11 @@ pub(super) fn short(message: &str) -> String {
         escaped.unwrap_or_else(|| c.to_string())
     };
     let mut characters = message.chars();
-    let mut short: String = characters.by_ref().take(SAID).map(escaped).collect();
+    let mut short: String = characters
+        .by_ref()
+        .take(LONGEST_MESSAGE)
+        .map(escaped)
+        .collect();
     if characters.next().is_some() {
         short.push('…');
     }

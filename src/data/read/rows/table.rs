@@ -1,6 +1,6 @@
 //! Parquet files, a row at a time.
 
-use super::row::{Row, by_row, short, wrong};
+use super::row::{JsonRow, by_row, short, wrong};
 use crate::error::Error;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, reader::RowIter};
@@ -15,11 +15,9 @@ use std::path::Path;
 /// Calls `row` with each row and its place, from 1.
 pub(super) fn for_each(
     path: &Path,
-    mut row: impl FnMut(usize, Row) -> Result<(), Error>,
+    mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let of_file = |message: String| Error::Dataset {
-        message: format!("{}: {}", path.display(), short(&message)),
-    };
+    let of_file = |message: String| Error::source(path, short(&message));
     if !is_plain(path).map_err(Error::io("read", path))? {
         let why = "is Parquet that is compressed or comes through a pipe: it must be a plain file, as its index is at the end";
         return Err(of_file(why.into()));
@@ -54,7 +52,7 @@ fn is_plain(path: &Path) -> io::Result<bool> {
     Ok(start[..read] == *b"PAR1")
 }
 
-/// Of damaged files some make the parquet crate panic, which is as good as an error of its own:
+/// Some damaged files make the parquet crate panic, which is as good as an error of its own:
 /// what it was at is not used again.
 fn guarded<T>(read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(read)) {
@@ -85,7 +83,7 @@ fn check(schema: &Type, level: usize) -> Result<(), String> {
     Ok(())
 }
 
-fn object<'a>(fields: impl Iterator<Item = (&'a String, &'a Field)>) -> Result<Row, String> {
+fn object<'a>(fields: impl Iterator<Item = (&'a String, &'a Field)>) -> Result<JsonRow, String> {
     fields
         .map(|(name, field)| Ok((name.clone(), value(name, field)?)))
         .collect()

@@ -20,7 +20,7 @@ pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if let Some(name) = path.to_str().and_then(|path| path.strip_prefix("hf://")) {
         return crate::data::read::source::hub::files(name);
     }
-    let mut found = Found::default();
+    let mut found = DataFiles::default();
     if path.is_dir() {
         found.folder(path)?;
         found.files.sort();
@@ -37,9 +37,8 @@ pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
     if path.exists() || !pattern.contains(['*', '?', '[']) {
         return Ok(vec![path.to_path_buf()]);
     }
-    let matches = glob::glob(&pattern).map_err(|error| Error::Dataset {
-        message: format!("{pattern}: is not a pattern: {error}"),
-    })?;
+    let matches = glob::glob(&pattern)
+        .map_err(|error| Error::source(path, format!("is not a pattern: {error}")))?;
     let mut paths = matches.collect::<Result<Vec<_>, _>>().map_err(|error| {
         let path = error.path().to_path_buf();
         Error::io("read", path)(error.into())
@@ -55,14 +54,13 @@ pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn some(path: &Path, found: Vec<PathBuf>, otherwise: &str) -> Result<Vec<PathBuf>, Error> {
     if found.is_empty() {
-        let message = format!("{}: {otherwise}", path.display());
-        return Err(Error::Dataset { message });
+        return Err(Error::source(path, otherwise));
     }
     Ok(found)
 }
 
 #[derive(Default)]
-struct Found {
+struct DataFiles {
     files: Vec<PathBuf>,
     /// Names in folders that are not of data files that can be read, but of data.
     unread: Vec<String>,
@@ -70,7 +68,7 @@ struct Found {
     seen: HashSet<PathBuf>,
 }
 
-impl Found {
+impl DataFiles {
     fn folder(&mut self, folder: &Path) -> Result<(), Error> {
         let real = folder.canonicalize().map_err(Error::io("read", folder))?;
         if !self.seen.insert(real) {
@@ -118,8 +116,7 @@ impl Found {
 
     fn file(&mut self, path: PathBuf, real: PathBuf) -> Result<(), Error> {
         if !real.is_file() {
-            let message = format!("{}: is neither a file nor a folder", path.display());
-            return Err(Error::Dataset { message });
+            return Err(Error::source(path, "is neither a file nor a folder"));
         }
         if self.seen.insert(real) {
             self.files.push(path);

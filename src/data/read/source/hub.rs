@@ -5,10 +5,9 @@ pub(in crate::data) use online::files;
 
 #[cfg(not(feature = "hub"))]
 pub(in crate::data) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crate::error::Error> {
-    Err(crate::error::Error::Dataset {
-        message: format!(
-            "hf://{name}: is on the Hugging Face Hub: build burn-kto with feature `hub`"
-        ),
+    Err(crate::error::Error::Feature {
+        what: format!("hf://{name}: is on the Hugging Face Hub"),
+        feature: "hub",
     })
 }
 
@@ -107,9 +106,8 @@ mod online {
 
     /// Downloads what is not in the cache yet.
     pub(in crate::data) fn files(text: &str) -> Result<Vec<PathBuf>, Error> {
-        let failed = |message: String| Error::Dataset {
-            message: format!("hf://{text}: {}", message.replace('\n', " ")),
-        };
+        let failed =
+            |message: String| Error::source(format!("hf://{text}"), message.replace('\n', " "));
         let name = Name::parse(text)
             .ok_or_else(|| failed("must be hf://owner/name[@revision][/pattern]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
