@@ -62,7 +62,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t)]
     device: DeviceChoice,
 
-    /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7; sft 2e-5].
+    /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7;
+    /// sft 2e-5; KTO of the demonstration's small model 2e-3].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 
@@ -82,7 +83,8 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4, requires = "model")]
     micro_batch_size: usize,
 
-    /// β: with a reference, how strongly to stay with it [default: 0.1; simpo 2; for the demonstration's small model 0.3].
+    /// β: with a reference, how strongly to stay with it [default: 0.1; simpo 2; for the
+    /// demonstration's small model 1].
     #[arg(long)]
     beta: Option<f64>,
 

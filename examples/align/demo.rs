@@ -25,9 +25,9 @@ const FULL: Size = Size {
     width: 64,
     demonstrations: 2300,
     sft_epochs: 20,
-    asked: 1000,
+    asked: 2000,
     answers: 4,
-    kto_epochs: 2,
+    kto_epochs: 1,
     held_out: 300,
 };
 
@@ -43,6 +43,9 @@ const QUICK: Size = Size {
 
 /// Tokens a sequence; the longest has about thirty.
 const MAX_LENGTH: usize = 64;
+
+/// Temperature of all answers alike: those that get thumbs, those before and those after.
+const TEMPERATURE: f64 = 1.0;
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let clock = Instant::now();
@@ -125,12 +128,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         percent(up, feedback.len())
     );
 
-    // 3. KTO, at the upper end of the paper's interval.
+    // 3. KTO, at the upper end of the paper's interval. A smaller β or a lower rate stops where rude
+    // words are gone but sentences are not whole again: with 0.3 and 3e-4, two passes over half as
+    // many customers, 83 to 93 % of the answers are well-formed. Those that are not get a thumb down.
     // The quick model may not find a single good answer.
     let (up, down) = (up.max(1), (feedback.len() - up).max(1));
     let weights = ClassWeights::from_counts(up, down, ClassInterval::Ratio(1.5))?;
     println!("3. KTO, {weights}");
-    let kto = KtoLossConfig::new().with_beta(options.beta.unwrap_or(0.3));
+    let kto = KtoLossConfig::new().with_beta(options.beta.unwrap_or(1.0));
     let mut kto = weights.apply(kto).init();
     let held_out_feedback = thumbs(
         &sft_model,
@@ -161,7 +166,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 
     // 4. Better?
     println!(
-        "\n4. On {} customers with problems that training never saw together",
+        "\n4. On {} customers with problems that training never saw together,\n   \
+         one answer each, sampled at temperature {TEMPERATURE:.1}",
         held_out.len()
     );
     if let (Some((_, first)), Some((_, last))) = (run.evaluations.first(), run.evaluations.last()) {
@@ -186,6 +192,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         "   good replies {:.1} % -> {:.1} %",
         good(&before),
         good(&after)
+    );
+    let well_formed = |replies: &[String]| {
+        let formed = replies.iter().filter(|reply| world::well_formed(reply));
+        percent(formed.count(), replies.len())
+    };
+    println!(
+        "   well-formed answers {:.1} % -> {:.1} %",
+        well_formed(&before),
+        well_formed(&after)
     );
     let qualities = |c: &Complaint, reply: &String| c.qualities(reply) as f64;
     let scores = held_out.iter().zip(after.iter().zip(&before));
@@ -216,7 +231,7 @@ fn trainer(options: &Options, learning_rate: f64, epochs: usize) -> Result<Train
 }
 
 fn trainer_for_kto(options: &Options, epochs: usize) -> Result<Trainer, Error> {
-    trainer(options, options.learning_rate.unwrap_or(3e-4), epochs)
+    trainer(options, options.learning_rate.unwrap_or(2e-3), epochs)
 }
 
 /// Answers to each complaint with a thumb each.
@@ -254,7 +269,7 @@ fn answers(
     let config = GenerationConfig::new()
         .with_max_new_tokens(24)
         .with_sampling(Sampling::Random {
-            temperature: 1.0,
+            temperature: TEMPERATURE,
             top_k: 0,
             top_p: 1.0,
         })

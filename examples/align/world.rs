@@ -91,15 +91,15 @@ impl Complaint {
         )
     }
 
-    /// How many of the three qualities a reply has: polite, about the right thing, of help.
+    /// How many of the three qualities a reply has: polite, about the right thing, of help. None, if
+    /// it is not well-formed.
     pub(crate) fn qualities(&self, reply: &str) -> usize {
-        let reply = reply.trim();
-        let Some((first, second)) = reply.split_once(" . we will ") else {
+        let Some((opening, thing, help)) = parts(reply) else {
             return 0;
         };
-        let polite = POLITE.iter().any(|opening| first.starts_with(opening));
-        let on_topic = first.split(' ').next_back() == Some(THINGS[self.thing]);
-        let helpful = second.strip_suffix(" .") == Some(PROBLEMS[self.problem].1);
+        let polite = POLITE.contains(&opening);
+        let on_topic = thing == THINGS[self.thing];
+        let helpful = help == PROBLEMS[self.problem].1;
         usize::from(polite) + usize::from(on_topic) + usize::from(helpful)
     }
 
@@ -107,6 +107,22 @@ impl Complaint {
     pub(crate) fn likes(&self, reply: &str) -> bool {
         self.qualities(reply) == 3
     }
+}
+
+/// Is it a reply of this world, OPENING THING ` . we will ` HELP ` .`, whatever it says?
+pub(crate) fn well_formed(reply: &str) -> bool {
+    parts(reply).is_some()
+}
+
+/// Opening, thing and help of a reply, all of them known.
+fn parts(reply: &str) -> Option<(&str, &str, &str)> {
+    let (first, second) = reply.trim().split_once(" . we will ")?;
+    let (opening, thing) = first.rsplit_once(' ')?;
+    let help = second.strip_suffix(" .")?;
+    let known = (POLITE.contains(&opening) || RUDE.contains(&opening))
+        && THINGS.contains(&thing)
+        && PROBLEMS.iter().any(|(_, known)| *known == help);
+    known.then_some((opening, thing, help))
 }
 
 fn other(index: usize, len: usize, rng: &mut ChaCha8Rng) -> usize {
@@ -166,4 +182,34 @@ pub(crate) fn tokenizer_files() -> (String, String) {
 /// Prompt and reply as they are trained on.
 pub(crate) fn prompt(complaint: &Complaint) -> Prompt {
     Prompt::from(format!("{} ", complaint.text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_sentence_is_neither_well_formed_nor_liked() {
+        let complaint = Complaint {
+            text: "my clock has a scratch .".into(),
+            thing: 12,
+            problem: 3,
+        };
+        let good = "sorry about your clock . we will polish it for you .";
+        assert!(well_formed(good) && complaint.likes(good));
+        let rude = "who cares about your clock . we will polish it for you .";
+        assert!(well_formed(rude) && complaint.qualities(rude) == 2);
+        for salad in [
+            "who complaining about your telling us about your clock . we will polish it for you .",
+            "sorry about your sorry about your clock . we will polish it for you .",
+            "sorry about your price . we will polish it for you .",
+            "sorry about your clock . we will polish it today .",
+            "sorry about your clock . we will polish it for you . we will polish it for you .",
+            "sorry about your clock . we will polish it for you",
+            "",
+        ] {
+            assert!(!well_formed(salad), "{salad}");
+            assert_eq!(complaint.qualities(salad), 0, "{salad}");
+        }
+    }
 }
