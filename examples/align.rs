@@ -63,7 +63,7 @@ pub(crate) struct Options {
     device: DeviceChoice,
 
     /// Peak learning rate [default: kto, apo-zero, bco, orpo 5e-6; dpo, rpo, simpo, cpo 5e-7;
-    /// sft 2e-5; KTO of the demonstration's small model 2e-3].
+    /// sft 2e-5; KTO of the demonstration's small model 2e-3, with --quick 3e-4].
     #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 

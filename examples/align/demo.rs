@@ -18,6 +18,7 @@ struct Size {
     asked: usize,
     answers: usize,
     kto_epochs: usize,
+    kto_rate: f64,
     held_out: usize,
 }
 
@@ -28,6 +29,7 @@ const FULL: Size = Size {
     asked: 2000,
     answers: 4,
     kto_epochs: 1,
+    kto_rate: 2e-3,
     held_out: 300,
 };
 
@@ -38,6 +40,8 @@ const QUICK: Size = Size {
     asked: 64,
     answers: 2,
     kto_epochs: 2,
+    // A model that hardly speaks is only nudged.
+    kto_rate: 3e-4,
     held_out: 64,
 };
 
@@ -89,11 +93,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     }
     let model = model.init(options.seed, &device);
     println!("   a Llama of {} parameters", model.num_params());
-    let trainer = trainer(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
+    let of_sft = trainer(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
     let encoded = encoder.encode_sft(&examples)?;
     let batcher = SftBatcher::new(tokenizer.pad());
     let mut sft = SftLossConfig::new().init();
-    let run = trainer.fit(
+    let run = of_sft.fit(
         model,
         &ReferenceFree,
         &mut sft,
@@ -149,8 +153,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let judged = encoder.encode_binary(&held_out_feedback)?.examples;
     let reference = Frozen::new(&sft_model);
     let batcher = BinaryBatcher::new(tokenizer.pad(), MAX_LENGTH);
-    let trainer = trainer_for_kto(options, size.kto_epochs)?.with_output(out.join("kto"));
-    let run = trainer.fit(
+    let rate = options.learning_rate.unwrap_or(size.kto_rate);
+    let of_kto = trainer(options, rate, size.kto_epochs)?.with_output(out.join("kto"));
+    let run = of_kto.fit(
         sft_model.clone(),
         &reference,
         &mut kto,
@@ -228,10 +233,6 @@ fn trainer(options: &Options, learning_rate: f64, epochs: usize) -> Result<Train
     let trainer = Trainer::new(config)?;
     stop_on_interrupt(trainer.stop_flag());
     Ok(trainer)
-}
-
-fn trainer_for_kto(options: &Options, epochs: usize) -> Result<Trainer, Error> {
-    trainer(options, options.learning_rate.unwrap_or(2e-3), epochs)
 }
 
 /// Answers to each complaint with a thumb each.
