@@ -58,6 +58,7 @@ mod method;
 mod objective;
 mod preset;
 mod preview;
+mod refusal;
 mod report;
 mod run;
 mod sampler;

@@ -2,8 +2,9 @@
 
 use super::examples::{Encoding, Examples, Parts, path, read};
 use super::folder::{check_folder, write_settings};
-use super::method::{Kto, Method, refused};
+use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
+use super::refusal::refused;
 use super::report::{Event, Report};
 use super::settings::Settings;
 use crate::data::{
