@@ -94,7 +94,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     }
     let model = model.init(options.seed, &device);
     println!("   a Llama of {} parameters", model.num_params());
-    let trainer = self::trainer(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
+    let trainer = trainer_with(options, 3e-3, size.sft_epochs)?.with_output(out.join("sft"));
     let encoded = encoder.encode_sft(&examples)?;
     let batcher = SftBatcher::new(tokenizer.pad());
     let mut sft = SftLossConfig::new().init();
@@ -155,7 +155,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let reference = Frozen::new(&sft_model);
     let batcher = BinaryBatcher::new(tokenizer.pad(), MAX_LENGTH);
     let trainer =
-        self::trainer(options, size.kto_rate, size.kto_epochs)?.with_output(out.join("kto"));
+        trainer_with(options, size.kto_rate, size.kto_epochs)?.with_output(out.join("kto"));
     let run = trainer.fit(
         sft_model.clone(),
         &reference,
@@ -237,7 +237,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn trainer(options: &Options, learning_rate: f64, epochs: usize) -> Result<Trainer, Error> {
+fn trainer_with(options: &Options, learning_rate: f64, epochs: usize) -> Result<Trainer, Error> {
     let config = TrainerConfig::new(learning_rate)
         .with_epochs(epochs)
         .with_batch_size(32)
