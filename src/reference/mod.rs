@@ -16,10 +16,10 @@
 //! show it: both are 0 where the reference is the policy as it was.
 //!
 //! ```
-//! use burn::module::{Lora, ParamGroup};
+//! use burn::module::{Lora, Module, ParamGroup};
 //! use burn::tensor::Device;
 //! use burn_kto::prelude::*;
-//! # #[derive(burn::module::Module, Debug)]
+//! # #[derive(Module, Debug)]
 //! # struct Bigram { table: burn::module::Param<burn::tensor::Tensor<2>> }
 //! # impl CausalLm for Bigram {
 //! #     fn token_log_probs(&self, sequences: &Sequences) -> burn::tensor::Tensor<2> {
