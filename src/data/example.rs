@@ -172,8 +172,10 @@ impl SftExample {
     ///
     /// ```
     /// use burn_kto::prelude::*;
-    /// let turns = [("user", "a"), ("assistant", "b"), ("user", "c")].map(|(role, text)| Message::new(role, text));
-    /// let [first, last] = &SftExample::new(turns.to_vec(), "d").into_turns()[..] else { panic!() };
+    /// let turns = [("user", "a"), ("assistant", "b"), ("user", "c")];
+    /// let turns = turns.map(|(role, text)| Message::new(role, text));
+    /// let examples = SftExample::new(turns.to_vec(), "d").into_turns();
+    /// let [first, last] = &examples[..] else { panic!() };
     /// assert_eq!(*first, SftExample::new(turns[..1].to_vec(), "b"));
     /// assert_eq!(*last, SftExample::new(turns.to_vec(), "d"));
     /// ```
