@@ -33,7 +33,7 @@ pub use crate::loss::{
 pub use crate::reference::{Moving, MovingConfig, TokenReference};
 pub use crate::train::{
     BetaDpo, BetaDpoConfig, BetaToTarget, Controlled, Controller, Knobs, LossOutput, Metrics,
-    SmoothedSft, Tunable, WeightsFromCounts, Wpo,
+    SmoothedSft, Tunable, WeightsFromCounts, Wpo, Z0,
 };
 
 // Models.

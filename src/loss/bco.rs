@@ -233,7 +233,7 @@ impl BcoLoss {
 /// `bounds`, \[0.5, 10\] in TRL. Desirable examples weigh 1.
 ///
 /// ```
-/// use burn_kto::prelude::*;
+/// use burn_kto::loss::density_ratio_weight;
 /// assert_eq!(density_ratio_weight(0.75, (0.5, 10.0)), 3.0);
 /// assert_eq!(density_ratio_weight(1.0, (0.5, 10.0)), 10.0);
 /// ```
