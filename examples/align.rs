@@ -27,9 +27,9 @@ use std::sync::{Arc, OnceLock};
 #[command(name = "align", version)]
 pub(crate) struct Options {
     /// Where to write: sft/ and kto/ with metrics.jsonl and checkpoint/, and model/, a Hugging Face
-    /// folder.
-    #[arg(long, value_name = "DIR", default_value = "runs/align")]
-    out: PathBuf,
+    /// folder [default: runs/align, or where that is taken runs/align-2 and so on].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 
     /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0,
     /// rocm:0, cpu, …
@@ -52,6 +52,18 @@ fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+impl Options {
+    /// Where to write: what was asked for, else the first folder that is free.
+    fn folder(&self) -> PathBuf {
+        let free = || {
+            let later = (2..).map(|n| PathBuf::from(format!("runs/align-{n}")));
+            let mut names = std::iter::once(PathBuf::from("runs/align")).chain(later);
+            names.find(|name| !name.exists()).unwrap_or_default()
+        };
+        self.out.clone().unwrap_or_else(free)
     }
 }
 

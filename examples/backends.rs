@@ -6,6 +6,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_kto::prelude::*;
+use burn_kto::train::Optimizer;
 use std::error::Error;
 use std::time::Instant;
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// | [`Record`](Error::Record) | a row of a data file is wrong | `data.jsonl:17: "label" must be true or false, got "yes"` |
 /// | [`Row`](Error::Row) | the same, of an array or a table | `data.parquet: row 17: "score" is NaN` |
 /// | [`Config`](Error::Config) | a setting is out of range | `beta must be positive and finite, got -1` |
-/// | [`Setting`](Error::Setting) | a setting is not known, or does not go with another | `run.toml:7: method.betta is not a setting of kto: did you mean beta?` |
+/// | [`Setting`](Error::Setting) | a setting is not known, or does not go with another | `run.toml:7: betta is not a setting of method kto; did you mean beta?` |
 /// | [`Dataset`](Error::Dataset) | rows are right one by one, but not together | `z0 needs two different prompts, got 1` |
 /// | [`Source`](Error::Source) | a file, folder, pattern or data set cannot be used | `data/*.csv: matches no file` |
 /// | [`Feature`](Error::Feature) | a feature has to be built in | ``data.parquet: is a Parquet file: build burn-kto with feature `parquet` `` |

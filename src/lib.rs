@@ -1,20 +1,28 @@
-//! Align language models with human feedback on [Burn](https://burn.dev): KTO, DPO and SFT, on any
-//! backend.
+#![cfg_attr(
+    all(feature = "llama", feature = "train", feature = "flex"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "llama", feature = "train", feature = "flex")),
+    doc = "Align language models with human feedback on Burn: KTO, DPO and SFT, on any backend."
+)]
 //!
-//! | module | what it holds | floor |
+//! # Where to begin
+//!
+//! | I have … | and want … | use |
 //! |---|---|---|
-//! | `align` | with feature `align` the main job: settings, feedback, an aligned folder | 7 |
-//! | [`eval`] | win rates, judges, reward metrics; with feature `eval` benchmarks | 6 |
-//! | [`train`] | objectives, and with feature `train` the training loop | 5 |
-//! | [`mod@reference`] | where reference log-probabilities come from | 4 |
-//! | [`data`] | examples, readers, encoders, batchers | 4 |
-//! | [`model`] | what is asked of a model; a Llama-family decoder | 3 |
-//! | [`loss`], [`kl`] | the mathematics, on log-probabilities | 2 |
-//! | [`logprob`] | from logits or hidden states to log-probabilities | 1 |
-//! | [`device`], [`error`], [`sequence`] | shared by all | 0 |
+//! | log-probabilities from a loop of my own | a loss | [`loss::KtoLoss`], [`loss::DpoLoss`], … on `Tensor<1>` |
+//! | hidden states and a large vocabulary | log-probabilities without the logits | [`logprob::FusedLinearLogProbs`] |
+//! | a burn `Module` | to train it in my loop | [`model::CausalLm`], one method; then [`train::Objective::evaluate`] |
+//! | the same | a loop with checkpoints and metrics | `train::Trainer` (feature `train`) |
+//! | a model with adapters, or little memory | a reference at no second model | the table of [`mod@reference`] |
+//! | thumbs, pairs, scores or conversations in files | batches | [`data::Reader`], [`data::Encoder`], a [`data::Batcher`] |
+//! | a Hugging Face folder and a feedback file | an aligned folder | `align::Alignment` (feature `align`), or the program (feature `cli`) |
+//! | two models | which one is better | [`eval`] |
+//! | a GPU, or LibTorch | to compute there | [`device::DeviceChoice`] |
 //!
-//! A module imports only from floors below it, so each can be used without those above: the losses
-//! never see a model.
+//! [`prelude`] brings the names of all of them. A module imports only from those below it, so each
+//! can be used without those above: the losses never see a model.
 
 #[cfg(feature = "align")]
 pub mod align;
@@ -33,8 +41,3 @@ pub mod sequence;
 pub mod train;
 
 pub use error::Error;
-
-/// The README's code, as tests.
-#[cfg(all(doctest, feature = "llama", feature = "train", feature = "flex"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -1,8 +1,9 @@
 //! A small world with a verifiable notion of good and bad: a shop answers its customers.
 //!
-//! A prompt is a complaint such as `hello , my red kettle is broken .`; a reply is good if it is polite, is about the thing that the
-//! customer named, and offers what helps with that problem. All three can be checked by looking, so thumbs are given by rule.
-//! The demonstrations are what one finds in the wild: some good replies, many rude, confused or useless ones.
+//! A prompt is a complaint such as `hello , my red kettle is broken .`; a reply is good if it is
+//! polite, is about the thing that the customer named, and offers what helps with that problem. All
+//! three can be checked by looking, so thumbs are given by rule. The demonstrations are what one
+//! finds in the wild: some good replies, many rude, confused or useless ones.
 
 use burn_kto::prelude::*;
 use rand::prelude::*;
@@ -44,7 +45,8 @@ pub(crate) struct Complaint {
     problem: usize,
 }
 
-/// Complaints to train on and complaints about things and problems that training never saw together.
+/// Complaints to train on and complaints about things and problems that training never saw
+/// together.
 pub(crate) fn complaints(seed: u64) -> (Vec<Complaint>, Vec<Complaint>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut all = Vec::new();
@@ -91,8 +93,8 @@ impl Complaint {
         )
     }
 
-    /// How many of the three qualities a reply has: polite, about the right thing, of help. None, if
-    /// it is not well-formed.
+    /// How many of the three qualities a reply has: polite, about the right thing, of help. None,
+    /// if it is not well-formed.
     pub(crate) fn qualities(&self, reply: &str) -> usize {
         let Some((opening, thing, help)) = parts(reply) else {
             return 0;

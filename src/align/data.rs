@@ -1,6 +1,7 @@
 //! What is learned from.
 
-use super::method::{Feedback, Method, refused};
+use super::method::{DataKind, Method};
+use super::refusal::refused;
 use super::sampler::for_thumbs;
 use crate::data::{Encoder, Format, RankedPairs, Reader, ScoreLabels, ScoreThreshold, ScoreWeight};
 use crate::error::Error;
@@ -140,7 +141,7 @@ impl DataSettings {
                 return Err(refused(&format!("data.{name}"), message));
             }
         }
-        let thumbs = method.feedback() == Feedback::Thumbs;
+        let thumbs = method.feedback() == DataKind::Thumbs;
         if self.threshold.is_some() && !thumbs {
             return Err(for_thumbs("data.threshold", method));
         }
@@ -151,7 +152,7 @@ impl DataSettings {
         if let Some(labels) = self.labels(0) {
             labels.validate()?;
         }
-        let teaches = method.feedback() == Feedback::Demonstrations;
+        let teaches = method.feedback() == DataKind::Demonstrations;
         let of_sft = [
             ("data.every_turn", self.every_turn),
             ("data.generation_marks", self.generation_marks),

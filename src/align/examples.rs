@@ -1,6 +1,7 @@
 //! From the data to token ids.
 
-use super::method::{Feedback, refused};
+use super::method::DataKind;
+use super::refusal::refused;
 use super::report::Event;
 use super::settings::Settings;
 use crate::data::{
@@ -30,24 +31,24 @@ pub(super) fn read(
         settings.method.feedback(),
         settings.data.labels(settings.seed),
     ) {
-        (Feedback::Thumbs, Some(labels)) => {
+        (DataKind::Thumbs, Some(labels)) => {
             let loaded = reader.scored(path)?;
             tell(&Event::Read(&loaded.report));
             let labelled = labels.apply(&loaded.examples)?;
             tell(&Event::Labelled(&labelled));
             (Examples::Thumbs(labelled.examples), loaded.report)
         }
-        (Feedback::Thumbs, None) => {
+        (DataKind::Thumbs, None) => {
             let loaded = reader.binary(path)?;
             tell(&Event::Read(&loaded.report));
             (Examples::Thumbs(loaded.examples), loaded.report)
         }
-        (Feedback::Pairs, _) => {
+        (DataKind::Pairs, _) => {
             let loaded = reader.preferences(path)?;
             tell(&Event::Read(&loaded.report));
             (Examples::Pairs(loaded.examples), loaded.report)
         }
-        (Feedback::Demonstrations, _) => {
+        (DataKind::Demonstrations, _) => {
             let loaded = reader.sft(path)?;
             tell(&Event::Read(&loaded.report));
             (Examples::Demonstrations(loaded.examples), loaded.report)

@@ -4,7 +4,7 @@ use super::lines::lines;
 use super::method::Method;
 use super::preset::Preset;
 use super::settings::Settings;
-use super::wrong::{describe, nearest};
+use super::wrong::describe;
 use crate::error::Error;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,8 @@ const TAGS: [&str; 2] = ["name", "scope"];
 ///
 /// layers.text("more.toml", "[method]\nbetta = 0.3")?;
 /// let error = layers.settings().unwrap_err().to_string();
-/// assert!(error.starts_with("more.toml:2: betta is not a setting of method kto; did you mean beta?"), "{error}");
+/// let expected = "more.toml:2: betta is not a setting of method kto; did you mean beta?";
+/// assert!(error.starts_with(expected), "{error}");
 /// # Ok::<(), burn_kto::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -260,22 +261,4 @@ fn merge(
             }
         }
     }
-}
-
-/// The preset of a name.
-///
-/// # Errors
-///
-/// With the nearest one.
-pub(super) fn preset(name: &str) -> Result<Preset, Error> {
-    let all = Preset::ALL.map(Preset::name);
-    let found = Preset::ALL.into_iter().find(|preset| preset.name() == name);
-    found.ok_or_else(|| Error::Setting {
-        place: "preset".into(),
-        message: format!(
-            "must be one of {}, got {name}{}",
-            all.join(", "),
-            nearest(name, all)
-        ),
-    })
 }

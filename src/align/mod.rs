@@ -19,7 +19,10 @@
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = |name: &str| folder.path().join(name);
 //! # std::fs::create_dir(path("tiny")).unwrap();
-//! # let json = r#"{"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "WhitespaceSplit"}, "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "</s>": 1, "a": 2, "b": 3, "c": 4}}}"#;
+//! # let json = r#"{"version": "1.0", "added_tokens": [],
+//! #     "pre_tokenizer": {"type": "WhitespaceSplit"},
+//! #     "model": {"type": "WordLevel", "unk_token": "?",
+//! #         "vocab": {"?": 0, "</s>": 1, "a": 2, "b": 3, "c": 4}}}"#;
 //! # std::fs::write(path("tiny/tokenizer.json"), json).unwrap();
 //! # std::fs::write(path("tiny/tokenizer_config.json"), r#"{"eos_token": "</s>"}"#).unwrap();
 //! # let tiny = LlamaConfig::new(5, 8, 1, 2).with_max_position_embeddings(16);
@@ -55,6 +58,7 @@ mod method;
 mod objective;
 mod preset;
 mod preview;
+mod refusal;
 mod report;
 mod run;
 mod sampler;

@@ -1,6 +1,7 @@
 //! From a method's settings to what the trainer trains on.
 
-use super::method::{ApoZero, Bco, Kto, Method, controllers, refused, tokens};
+use super::method::{ApoZero, Bco, Kto, Method, controllers, tokens};
+use super::refusal::refused;
 use crate::data::{BinaryBatch, PreferenceBatch};
 use crate::error::Error;
 use crate::loss::{

@@ -1,5 +1,6 @@
 //! Settings that papers report.
 
+use super::wrong::nearest;
 use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;
@@ -78,6 +79,15 @@ impl FromStr for Preset {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        super::layers::preset(text)
+        let all = Preset::ALL.map(Preset::name);
+        let found = Preset::ALL.into_iter().find(|preset| preset.name() == text);
+        found.ok_or_else(|| Error::Setting {
+            place: "preset".into(),
+            message: format!(
+                "must be one of {}, got {text}{}",
+                all.join(", "),
+                nearest(text, all)
+            ),
+        })
     }
 }

@@ -50,8 +50,8 @@ pub struct PreviewRow {
     pub tokens: Option<(usize, usize)>,
 }
 
-/// Reads the data as [`Alignment`](super::Alignment) would, and tells what it would be trained on: at
-/// most `rows` of them. The model's weights are not needed; without a model rows are texts.
+/// Reads the data as [`Alignment`](super::Alignment) would, and tells what it would be trained on:
+/// at most `rows` of them. The model's weights are not needed; without a model rows are texts.
 ///
 /// # Errors
 ///

@@ -2,8 +2,9 @@
 
 use super::examples::{Encoding, Examples, Parts, path, read};
 use super::folder::{check_folder, write_settings};
-use super::method::{Kto, Method, refused};
+use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
+use super::refusal::refused;
 use super::report::{Event, Report};
 use super::settings::Settings;
 use crate::data::{
@@ -61,8 +62,8 @@ impl Alignment {
     ///
     /// # Errors
     ///
-    /// What can be wrong with the settings is said before anything slow. Then where the model or the
-    /// data cannot be read or do not go together, where a run is in the folder already, and of
+    /// What can be wrong with the settings is said before anything slow. Then where the model or
+    /// the data cannot be read or do not go together, where a run is in the folder already, and of
     /// [`Trainer::fit`].
     pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
         let clock = Instant::now();

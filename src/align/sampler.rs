@@ -1,6 +1,7 @@
 //! Which examples an epoch has.
 
-use super::method::{Feedback, Method, refused};
+use super::method::{DataKind, Method};
+use super::refusal::refused;
 use crate::data::{Mixing, SamplerConfig, SourceConfig};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ impl SamplerSettings {
             ("sampler.class_ratio", self.class_ratio.is_some()),
             ("sampler.stratified", self.stratified),
         ];
-        let thumbs = method.feedback() == Feedback::Thumbs;
+        let thumbs = method.feedback() == DataKind::Thumbs;
         match of_thumbs.iter().find(|(_, given)| *given && !thumbs) {
             Some((place, _)) => Err(for_thumbs(place, method)),
             None => Ok(()),

@@ -1,7 +1,8 @@
 //! All settings of a run.
 
 use super::data::DataSettings;
-use super::method::{Method, refused};
+use super::method::Method;
+use super::refusal::refused;
 use super::sampler::SamplerSettings;
 use super::training::{OptimizerSettings, TrainerSettings};
 use crate::device::DeviceChoice;

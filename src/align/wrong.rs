@@ -17,7 +17,7 @@ pub(super) fn describe(path: &str, message: &str) -> (String, String) {
         let known: Vec<&str> = known.collect();
         let list = match known.len() {
             0 => String::new(),
-            1..25 => format!("; there are {}", known.join(", ")),
+            1..25 => format!(" (there are {})", known.join(", ")),
             _ => String::new(),
         };
         let nearest = nearest(name, known);
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(path, "trainer.warmpu");
         assert_eq!(
             message,
-            "warmpu is not a setting; did you mean warmup?; there are epochs, warmup"
+            "warmpu is not a setting; did you mean warmup? (there are epochs, warmup)"
         );
         let (_, message) = describe(
             "method.variant",

@@ -75,8 +75,8 @@ impl ModelFolder {
         &self.path
     }
 
-    /// What opens the very same model again: the folder, or `hf://owner/name@commit` with the commit
-    /// that was found.
+    /// What opens the very same model again: the folder, or `hf://owner/name@commit` with the
+    /// commit that was found.
     pub fn name(&self) -> &Path {
         &self.name
     }

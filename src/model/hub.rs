@@ -3,8 +3,8 @@
 #[cfg(feature = "hub")]
 pub(super) use online::fetch;
 
-/// Where the files of `owner/name[@revision]` are on this machine, and its name with the commit that
-/// was found.
+/// Where the files of `owner/name[@revision]` are on this machine, and its name with the commit
+/// that was found.
 #[cfg(not(feature = "hub"))]
 pub(super) fn fetch(
     name: &str,
@@ -51,8 +51,8 @@ mod online {
         good.then_some((owner, name, revision))
     }
 
-    /// Downloads what is not in the Hub's cache yet. Where the Hub does not answer, what is there of
-    /// an earlier time serves.
+    /// Downloads what is not in the Hub's cache yet. Where the Hub does not answer, what is there
+    /// of an earlier time serves.
     pub(in crate::model) fn fetch(text: &str, weights: bool) -> Result<(PathBuf, PathBuf), Error> {
         let failed = |message: String| Error::Model {
             path: format!("hf://{text}").into(),

@@ -71,9 +71,9 @@ use burn::tensor::Tensor;
 ///   alone. A model that looks both ways within a prompt, or that normalizes over the batch, has to
 ///   mask padding itself.
 /// - **Zeros.** At `t`, exactly zero, and no gradient, wherever
-///   [`target_mask`](Sequences::target_mask) is false: where token `t + 1` belongs to the prompt, is
-///   padding, or is a part of the completion that is not scored. Elsewhere log p, at most 0, where
-///   a zero would be a certainty.
+///   [`target_mask`](Sequences::target_mask) is false: where token `t + 1` belongs to the prompt,
+///   is padding, or is a part of the completion that is not scored. Elsewhere log p, at most 0,
+///   where a zero would be a certainty.
 /// - **Repeatability.** The same sequences give the same numbers in
 ///   [`valid`](burn::module::Module::valid) mode, where dropout is off: references and held-out
 ///   metrics rely on it.

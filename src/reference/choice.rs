@@ -11,8 +11,9 @@ use std::path::Path;
 /// Which reference a run has, as a setting: `{ name = "moving", mix = 0.6, every = 512 }`.
 ///
 /// ```
-/// use burn_kto::prelude::*;
-/// let choice: ReferenceChoice = serde_json::from_str(r#"{"name": "moving", "every": 64}"#).unwrap();
+/// use burn_kto::reference::ReferenceChoice;
+/// let json = r#"{"name": "moving", "every": 64}"#;
+/// let choice: ReferenceChoice = serde_json::from_str(json).unwrap();
 /// let ReferenceChoice::Moving(config) = &choice else { panic!("{choice:?}") };
 /// assert_eq!((config.mix, config.every), (0.6, 64));
 /// let wrong = serde_json::from_str::<ReferenceChoice>(r#"{"name": "frozen", "every": 64}"#);
@@ -116,8 +117,8 @@ impl ReferenceChoice {
         }
     }
 
-    /// The reference, of the policy as it is now. Whether there is one is a matter of type, since z0
-    /// has another meaning where there is none.
+    /// The reference, of the policy as it is now. Whether there is one is a matter of type, since
+    /// z0 has another meaning where there is none.
     ///
     /// # Panics
     ///

@@ -16,10 +16,10 @@
 //! show it: both are 0 where the reference is the policy as it was.
 //!
 //! ```
-//! use burn::module::{Lora, ParamGroup};
+//! use burn::module::{Lora, Module, ParamGroup};
 //! use burn::tensor::Device;
 //! use burn_kto::prelude::*;
-//! # #[derive(burn::module::Module, Debug)]
+//! # #[derive(Module, Debug)]
 //! # struct Bigram { table: burn::module::Param<burn::tensor::Tensor<2>> }
 //! # impl CausalLm for Bigram {
 //! #     fn token_log_probs(&self, sequences: &Sequences) -> burn::tensor::Tensor<2> {
@@ -32,7 +32,8 @@
 //! #     }
 //! # }
 //! # let device = Device::flex().autodiff();
-//! # let table = burn::tensor::Tensor::random([6, 6], burn::tensor::Distribution::Default, &device);
+//! # let uniform = burn::tensor::Distribution::Default;
+//! # let table = burn::tensor::Tensor::random([6, 6], uniform, &device);
 //! # let model = Bigram { table: burn::module::Param::from_tensor(table) };
 //! let group = ParamGroup::from_regex("table").unwrap();
 //! let policy = model.apply_lora(Lora::new(2, 4.0).set_param_group(group));

@@ -156,9 +156,9 @@ impl LossOutput for SftOutput {
 /// | `RewardLoss` | the model's score, which has no unit |
 /// | `TokenLevel` and `Wpo` | that of the loss inside, of tokens as `TokenLevel` weighs and bounds them |
 ///
-/// Under `TokenLevel<KtoLoss>` `kl/raw` and `logps/*` are of bounded tokens too. Without a reference
-/// ([`ReferenceFree`](crate::reference::ReferenceFree)) log π_ref is 0, `kl` is the mean log π of
-/// the mismatched pairs, and nothing is clamped.
+/// Under `TokenLevel<KtoLoss>` `kl/raw` and `logps/*` are of bounded tokens too. Without a
+/// reference ([`ReferenceFree`](crate::reference::ReferenceFree)) log π_ref is 0, `kl` is the mean
+/// log π of the mismatched pairs, and nothing is clamped.
 ///
 /// What an objective works with at the moment stands beside the metrics of a step, not among them
 /// ([`Objective::settings`](super::Objective::settings)):
@@ -250,8 +250,8 @@ impl Metrics {
         self.spreads.get(name).copied()
     }
 
-    /// What people look at first, on one line: the loss, z0, the margin of the rewards and how often
-    /// they are right, as far as they are reported.
+    /// What people look at first, on one line: the loss, z0, the margin of the rewards and how
+    /// often they are right, as far as they are reported.
     ///
     /// ```
     /// use burn_kto::prelude::*;

@@ -3,7 +3,7 @@
 use crate::common::World;
 use burn_kto::Error;
 use burn_kto::align::{Layers, Method, Preset, Settings};
-use burn_kto::prelude::*;
+use burn_kto::reference::ReferenceChoice;
 
 fn settings(toml: &str) -> Result<Settings, Error> {
     let mut layers = Layers::new();

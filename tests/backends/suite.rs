@@ -5,6 +5,7 @@ use burn::module::Module;
 use burn::tensor::{Bool, DType, Device, FloatDType, Int, Tensor, TensorData};
 use burn_kto::logprob::{log_collisions, uniform_log_probs};
 use burn_kto::prelude::*;
+use burn_kto::train::Optimizer;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 

@@ -1,5 +1,6 @@
 //! Token ids that outlive the process, and the encoder's short cuts.
 
+use burn_kto::data::CacheRow;
 use burn_kto::prelude::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;

@@ -1,5 +1,6 @@
 //! The laws of samplers, for any data.
 
+use burn_kto::data::epoch_order;
 use burn_kto::prelude::*;
 use proptest::prelude::*;
 use std::collections::{HashMap, HashSet};

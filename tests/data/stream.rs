@@ -1,6 +1,7 @@
 //! One example after another is the same as all at once.
 
 use super::{file, shared};
+use burn_kto::data::ReadExample;
 use burn_kto::prelude::*;
 use serde_json::json;
 use std::fmt::Debug;

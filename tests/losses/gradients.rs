@@ -2,6 +2,7 @@
 
 use crate::common::*;
 use burn::tensor::{Bool, Tensor};
+use burn_kto::loss::humanline_unclamped;
 use burn_kto::prelude::*;
 
 /// Step of the differences; their error is about 1e-10 of the function's size.

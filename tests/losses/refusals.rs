@@ -3,6 +3,7 @@
 use crate::common::*;
 use crate::properties::{kto, thumbs};
 use burn::tensor::{Bool, Tensor};
+use burn_kto::loss::{density_ratio_weight, wpo_weights};
 use burn_kto::prelude::*;
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use burn::module::ModuleVisitor;
 use burn::tensor::{Bool, Tensor};
+use burn_kto::train::Optimizer;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 

@@ -5,6 +5,7 @@ use burn::module::{Module, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use burn_kto::prelude::*;
+use burn_kto::train::Optimizer;
 
 /// A matrix and a vector of ones, to see what the optimizer does to each.
 #[derive(Module, Debug)]

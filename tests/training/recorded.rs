@@ -4,6 +4,7 @@ use super::device;
 use burn::module::Module;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 use burn_kto::prelude::*;
+use burn_kto::train::Optimizer;
 use serde_json::Value;
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 
 use super::control::{BetaTarget, controllers};
 use super::names::Divergence;
-use super::{refused, spelled, unheard};
+use crate::align::refusal::{refused, spelled, unused};
 use crate::error::Error;
 use crate::loss::{
     DpoLossConfig, DpoVariant, Humanline, MixedLossConfig, TokenLevelConfig, WeightedDpo,
@@ -41,11 +41,11 @@ impl Variant {
         );
         if !smooth {
             let of = "variant sigmoid, exo-pair, robust, aot and aot-unpaired";
-            unheard(smoothing, "method.label_smoothing", of, &spelled(&self))?;
+            unused(smoothing, "method.label_smoothing", of, &spelled(&self))?;
         }
         if self != Self::DiscoPop {
             let of = "variant disco-pop";
-            unheard(tau, "method.temperature", of, &spelled(&self))?;
+            unused(tau, "method.temperature", of, &spelled(&self))?;
         }
         let label_smoothing = smoothing.unwrap_or(0.0);
         Ok(match self {

@@ -15,6 +15,7 @@ pub use names::Divergence;
 pub use pairs::{Cpo, CpoKind, Mpo, Orpo, Reward, Rpo, Sft, SftKind, Simpo, Slic};
 pub use thumbs::{ApoZero, Bco, Kl, Kto};
 
+use super::refusal::refused;
 use crate::error::Error;
 use crate::reference::ReferenceChoice;
 use serde::{Deserialize, Serialize};
@@ -65,7 +66,7 @@ impl Default for Method {
 
 /// What a method learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feedback {
+pub enum DataKind {
     /// Completions with a thumb up or down.
     Thumbs,
     /// Pairs, the better one first.
@@ -102,11 +103,11 @@ impl Method {
     }
 
     /// What it learns from.
-    pub fn feedback(&self) -> Feedback {
+    pub fn feedback(&self) -> DataKind {
         match self {
-            Self::Sft(_) => Feedback::Demonstrations,
-            Self::Kto(_) | Self::ApoZero(_) | Self::Bco(_) => Feedback::Thumbs,
-            _ => Feedback::Pairs,
+            Self::Sft(_) => DataKind::Demonstrations,
+            Self::Kto(_) | Self::ApoZero(_) | Self::Bco(_) => DataKind::Thumbs,
+            _ => DataKind::Pairs,
         }
     }
 
@@ -215,27 +216,4 @@ impl Method {
             _ => (1.0, None),
         }
     }
-}
-
-/// A setting that does not go with another.
-pub(super) fn refused(place: &str, message: impl Into<String>) -> Error {
-    Error::Setting {
-        place: place.into(),
-        message: message.into(),
-    }
-}
-
-/// A setting that was given although the choice beside it does not look at it.
-pub(super) fn unheard<T>(value: Option<T>, place: &str, of: &str, got: &str) -> Result<(), Error> {
-    match value {
-        None => Ok(()),
-        Some(_) => Err(refused(place, format!("is for {of}, got {got}"))),
-    }
-}
-
-/// A name as it stands in a file.
-pub(super) fn spelled(name: &impl Serialize) -> String {
-    let value = serde_json::to_value(name).ok();
-    let text = value.as_ref().and_then(|value| value.as_str());
-    text.unwrap_or_default().to_string()
 }

@@ -1,5 +1,6 @@
 //! Names of what the losses' configurations choose from, as they stand in a file.
 
+use crate::align::refusal::{spelled, unused};
 use crate::error::Error;
 use crate::loss::{BcoShift, FDivergence, KtoValue};
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ impl Divergence {
     pub(super) fn with(self, alpha: Option<f64>) -> Result<FDivergence, Error> {
         let of = "divergence = \"alpha\"";
         if self != Self::Alpha {
-            super::unheard(alpha, "method.divergence_alpha", of, &super::spelled(&self))?;
+            unused(alpha, "method.divergence_alpha", of, &spelled(&self))?;
         }
         Ok(match self {
             Self::ReverseKl => FDivergence::ReverseKl,

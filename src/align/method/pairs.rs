@@ -1,6 +1,6 @@
 //! Named sums, methods on pairs without a reference, reward models and demonstrations.
 
-use super::{refused, spelled, unheard};
+use crate::align::refusal::{refused, spelled, unused};
 use crate::error::Error;
 use crate::loss::{
     CpoLossConfig, CpoVariant, MixedLossConfig, OrpoLossConfig, RewardLossConfig, SftLossConfig,
@@ -153,11 +153,11 @@ impl Cpo {
         let got = spelled(&self.variant);
         if self.variant != CpoKind::Sigmoid {
             let place = "method.label_smoothing";
-            unheard(self.label_smoothing, place, "variant sigmoid", &got)?;
+            unused(self.label_smoothing, place, "variant sigmoid", &got)?;
         }
         if self.variant != CpoKind::AlphaPo {
-            unheard(self.alpha, "method.alpha", "variant alpha-po", &got)?;
-            unheard(self.gamma, "method.gamma", "variant alpha-po", &got)?;
+            unused(self.alpha, "method.alpha", "variant alpha-po", &got)?;
+            unused(self.gamma, "method.gamma", "variant alpha-po", &got)?;
         }
         let variant = match self.variant {
             CpoKind::Sigmoid => CpoVariant::Sigmoid {
@@ -236,7 +236,7 @@ impl Sft {
             },
             SftKind::Dft => {
                 let place = "method.label_smoothing";
-                unheard(self.label_smoothing, place, "variant nll", "dft")?;
+                unused(self.label_smoothing, place, "variant nll", "dft")?;
                 SftVariant::Dft
             }
         };

@@ -2,7 +2,7 @@
 
 use super::control::{BetaTarget, CountWeights, Interval, controllers};
 use super::names::{Shift, Value};
-use super::refused;
+use crate::align::refusal::refused;
 use crate::error::Error;
 use crate::kl::{KlEstimatorConfig, KlScope};
 use crate::loss::{BcoLossConfig, BcoShift, ClassWeights, KtoLossConfig, KtoValue};

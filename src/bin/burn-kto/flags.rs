@@ -18,8 +18,8 @@ pub(crate) struct Flags {
     #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name)))]
     preset: Option<String>,
 
-    /// Any setting by its name in the file, such as trainer.warmup=0.2 or method.variant=ipo; may be
-    /// repeated.
+    /// Any setting by its name in the file, such as trainer.warmup=0.2 or method.variant=ipo; may
+    /// be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
@@ -30,8 +30,8 @@ pub(crate) struct Flags {
 
     /// Feedback: a file, a folder, a pattern such as 'data/*.jsonl.gz', or hf://owner/name (feature
     /// hub). JSON Lines, JSON arrays or Parquet; thumbs, pairs, conversations, OpenAssistant, SHP,
-    /// UltraFeedback, Anthropic-HH and more; with --threshold scores. Pairs serve KTO as one thumb up
-    /// and one down.
+    /// UltraFeedback, Anthropic-HH and more; with --threshold scores. Pairs serve KTO as one thumb
+    /// up and one down.
     #[arg(long, value_name = "DATA")]
     data: Option<String>,
 
@@ -39,13 +39,13 @@ pub(crate) struct Flags {
     #[arg(long, value_parser = PossibleValuesParser::new(Method::NAMES))]
     method: Option<String>,
 
-    /// Where to write the run: run.toml, metrics.jsonl, checkpoint/, and model/, a Hugging Face folder
-    /// [default: runs/align].
+    /// Where to write the run: run.toml, metrics.jsonl, checkpoint/, and model/, a Hugging Face
+    /// folder [default: runs/align].
     #[arg(long, value_name = "DIR")]
     out: Option<String>,
 
-    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0, rocm:0,
-    /// cpu, …
+    /// Where to compute, of what was compiled in: flex, libtorch, wgpu, vulkan, metal, cuda:0,
+    /// rocm:0, cpu, …
     #[arg(long)]
     device: Option<String>,
 
@@ -81,8 +81,8 @@ pub(crate) struct Flags {
     #[arg(long, allow_negative_numbers = true)]
     undesirable_weight: Option<f64>,
 
-    /// KTO: weights that bring the classes into balance, λ_D·n_D / (λ_U·n_U) in [1, 3/2], instead of
-    /// the two above.
+    /// KTO: weights that bring the classes into balance, λ_D·n_D / (λ_U·n_U) in [1, 3/2], instead
+    /// of the two above.
     #[arg(long)]
     balance: bool,
 

@@ -32,7 +32,8 @@ impl Reader {
     /// use burn_kto::prelude::*;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("feedback.jsonl");
-    /// # std::fs::write(&path, r#"{"prompt": "2 + 2 =", "completion": " 4", "label": true}"#).unwrap();
+    /// # let row = r#"{"prompt": "2 + 2 =", "completion": " 4", "label": true}"#;
+    /// # std::fs::write(&path, row).unwrap();
     /// let mut stream = Reader::new().stream::<BinaryExample>(&path)?;
     /// assert_eq!(stream.next().unwrap()?.completion, " 4");
     /// assert!(stream.next().is_none());

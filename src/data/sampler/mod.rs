@@ -41,7 +41,7 @@ pub fn epoch_order(len: usize, seed: u64, epoch: usize) -> Vec<usize> {
 /// ```
 /// use burn_kto::prelude::*;
 /// // Twelve rows, every fourth with a thumb down; two completions of each prompt.
-/// let row = |i| RowInfo::new(i / 2, 10).with_class(i % 4 != 3);
+/// let row = |i: u64| RowInfo::new(i / 2, 10).with_class(i % 4 != 3);
 /// let rows: Vec<RowInfo> = (0..12).map(row).collect();
 /// let sampler = SamplerConfig::new().with_stratified(true).init(4, 42)?;
 /// let epoch = sampler.epoch(&rows, 0)?;

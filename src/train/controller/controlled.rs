@@ -18,7 +18,8 @@ use serde_json::Value;
 /// use burn_kto::prelude::*;
 /// let beta = BetaToTarget { metric: "kl/raw", target: 2.0, gain: 0.1, bounds: (0.01, 0.5) };
 /// let weights = WeightsFromCounts::new(ClassInterval::ThreeHalves, 0.99);
-/// let kto = Controlled::new(KtoLossConfig::new().init(), vec![Box::new(beta), Box::new(weights)])?;
+/// let kto = KtoLossConfig::new().init();
+/// let kto = Controlled::new(kto, vec![Box::new(beta), Box::new(weights)])?;
 /// # Ok::<(), Error>(())
 /// ```
 ///

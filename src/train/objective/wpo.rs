@@ -12,8 +12,8 @@ use crate::sequence::Sequences;
 /// off-policy pairs count less.
 ///
 /// It goes around any objective on pairs that does not sort its batch:
-/// `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a gradient. The weights multiply those
-/// that the batch has.
+/// `Wpo(DpoLossConfig::new().init())`. It needs the policy's logits, in one more pass without a
+/// gradient. The weights multiply those that the batch has.
 ///
 /// # References
 ///

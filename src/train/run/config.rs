@@ -48,8 +48,8 @@ pub struct TrainerConfig {
     /// in any case.
     #[config(default = "None")]
     pub evaluate_every: Option<usize>,
-    /// Write a checkpoint every so many steps; at the end in any case. A run without an output folder
-    /// refuses it.
+    /// Write a checkpoint every so many steps; at the end in any case. A run without an output
+    /// folder refuses it.
     #[config(default = "None")]
     pub checkpoint_every: Option<usize>,
     /// Seeds order and pairs.

@@ -41,8 +41,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 ///
 /// # let policy = LlamaConfig::new(258, 16, 1, 2).init(42, &Device::flex());
 /// # let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 64);
-/// # let rows = [BinaryExample::new("2 + 2 =", " 4", true), BinaryExample::new("3 + 3 =", " 9", false)];
-/// # let train = encoder.encode_binary(&rows)?.examples;
+/// # let up = BinaryExample::new("2 + 2 =", " 4", true);
+/// # let down = BinaryExample::new("3 + 3 =", " 9", false);
+/// # let train = encoder.encode_binary(&[up, down])?.examples;
 /// # let (reference, mut kto) = (Frozen::new(&policy), KtoLossConfig::new().init());
 /// # let batcher = BinaryBatcher::new(ByteTokenizer.pad(), 64);
 /// let losses = Arc::new(Mutex::new(Losses::default()));

@@ -62,8 +62,9 @@ use std::sync::atomic::AtomicBool;
 ///
 /// let policy = LlamaConfig::new(258, 16, 1, 2).init(42, &Device::flex());
 /// let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 64);
-/// let rows = [BinaryExample::new("2 + 2 =", " 4", true), BinaryExample::new("3 + 3 =", " 9", false)];
-/// let train = encoder.encode_binary(&rows)?.examples;
+/// let up = BinaryExample::new("2 + 2 =", " 4", true);
+/// let down = BinaryExample::new("3 + 3 =", " 9", false);
+/// let train = encoder.encode_binary(&[up, down])?.examples;
 /// let folder = tempfile::tempdir().unwrap();
 ///
 /// let trainer = Trainer::new(TrainerConfig::new(1e-3).with_epochs(5))?

@@ -1,6 +1,7 @@
 //! KTO.
 
 use super::*;
+use burn_kto::loss::humanline_unclamped;
 use burn_kto::prelude::*;
 
 pub(super) fn kto(case: Case<'_>, convention: &str) {

@@ -1,6 +1,7 @@
 //! DPO and its family.
 
 use super::*;
+use burn_kto::loss::wpo_weights;
 use burn_kto::prelude::*;
 
 fn variant(kind: &str, inputs: &Value) -> DpoVariant {

@@ -1,6 +1,7 @@
 //! ORPO, CPO, SimPO, AlphaPO, BCO and reward models.
 
 use super::*;
+use burn_kto::loss::density_ratio_weight;
 use burn_kto::prelude::*;
 
 pub(super) fn other(case: Case<'_>) {
