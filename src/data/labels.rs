@@ -44,7 +44,8 @@ pub enum ScoreWeight {
 ///
 /// ```
 /// use burn_kto::prelude::*;
-/// let scored = [("a", 1.0), ("b", 3.0), ("c", 4.0)].map(|(text, score)| ScoredExample::new("?", text, score));
+/// let scored = [("a", 1.0), ("b", 3.0), ("c", 4.0)];
+/// let scored = scored.map(|(text, score)| ScoredExample::new("?", text, score));
 /// let labels = ScoreLabels::new(ScoreThreshold::Fixed { threshold: 3.0 });
 /// let labels = labels.with_weight(ScoreWeight::Magnitude { cap: 3.0 });
 /// let labelled = labels.apply(&scored).unwrap();

@@ -43,7 +43,8 @@ impl Reader {
     /// # let cache = TokenCache::new(folder.path().join("tokens")).silent();
     /// # let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 512);
     /// let key = CacheKey::default().with_source(&Reader::new(), &path)?;
-    /// let cached = cache.open_or_build(&encoder, &key, || Reader::new().stream::<BinaryExample>(&path))?;
+    /// let stream = || Reader::new().stream::<BinaryExample>(&path);
+    /// let cached = cache.open_or_build(&encoder, &key, stream)?;
     /// assert_eq!(cached.examples.len(), 1);
     /// # }
     /// # Ok::<(), Error>(())
