@@ -49,9 +49,11 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+mod alignment;
 mod data;
 mod examples;
 mod folder;
+mod job;
 mod layers;
 mod lines;
 mod method;
@@ -60,20 +62,19 @@ mod preset;
 mod preview;
 mod refusal;
 mod report;
-mod run;
 mod sampler;
 mod settings;
 mod text;
 mod training;
 mod wrong;
 
+pub use alignment::Alignment;
 pub use data::{DataSettings, NamedThreshold, Threshold};
 pub use layers::Layers;
 pub use method::*;
 pub use preset::Preset;
 pub use preview::{Preview, PreviewRow, TokenPreview, preview};
 pub use report::{Event, Report, held_out_line};
-pub use run::Alignment;
 pub use sampler::{SamplerSettings, Source};
 pub use settings::{OutputSettings, Settings};
 pub use training::{OptimizerSettings, TrainerSettings};

@@ -51,13 +51,6 @@ pub enum Event<'a> {
         /// Set it to end the run after its step, with a checkpoint.
         stop: &'a Arc<AtomicBool>,
     },
-    /// Held-out metrics after so many steps.
-    HeldOut {
-        /// Steps finished.
-        step: usize,
-        /// The metrics.
-        metrics: &'a Metrics,
-    },
 }
 
 impl fmt::Display for Event<'_> {
@@ -90,7 +83,6 @@ impl fmt::Display for Event<'_> {
                 f,
                 "train  {train} examples in {steps} steps, {held_out} held out"
             ),
-            Self::HeldOut { step, metrics } => f.write_str(&held_out_line(*step, metrics)),
         }
     }
 }

@@ -174,10 +174,10 @@ impl SftExample {
     /// use burn_kto::prelude::*;
     /// let turns = [("user", "a"), ("assistant", "b"), ("user", "c")];
     /// let turns = turns.map(|(role, text)| Message::new(role, text));
-    /// let demonstrations = SftExample::new(turns.to_vec(), "d").into_turns();
-    /// assert_eq!(demonstrations.len(), 2);
-    /// assert_eq!(demonstrations[0], SftExample::new(turns[..1].to_vec(), "b"));
-    /// assert_eq!(demonstrations[1], SftExample::new(turns.to_vec(), "d"));
+    /// let examples = SftExample::new(turns.to_vec(), "d").into_turns();
+    /// let [first, last] = &examples[..] else { panic!() };
+    /// assert_eq!(*first, SftExample::new(turns[..1].to_vec(), "b"));
+    /// assert_eq!(*last, SftExample::new(turns.to_vec(), "d"));
     /// ```
     pub fn into_turns(self) -> Vec<Self> {
         let mut turns = Vec::new();

@@ -20,6 +20,8 @@ mod run;
 
 #[cfg(feature = "train")]
 pub use run::config::{Schedule, TrainerConfig};
+#[cfg(feature = "align")]
+pub(crate) use run::hook::Hooks;
 #[cfg(feature = "train")]
 pub use run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,

@@ -4,7 +4,7 @@ use super::flags::Flags;
 use super::interrupt;
 use super::output::say;
 use burn_kto::Error;
-use burn_kto::align::{Alignment, Event};
+use burn_kto::align::{Alignment, Event, held_out_line};
 use clap::Args;
 
 const EXAMPLES: &str = "\
@@ -47,6 +47,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         );
         return Ok(());
     };
+    // The ones between were shown while they came.
+    let (first, last) = (report.evaluations.first(), report.evaluations.last());
+    for (step, metrics) in first
+        .into_iter()
+        .chain(last.filter(|last| Some(*last) != first))
+    {
+        say!("{}", held_out_line(*step, metrics));
+    }
     say!(
         "written {} (weights, config, tokenizer); {out}/run.toml, {out}/metrics.jsonl, {out}/checkpoint; {:.0} s in all",
         model.display(),

@@ -49,10 +49,10 @@ pub struct Loaded<T> {
 /// use burn_kto::prelude::*;
 /// # let folder = tempfile::tempdir().unwrap();
 /// # let path = folder.path().join("shp.jsonl");
-/// # let row = r#"{"history": "Why?", "human_ref_A": "So.", "human_ref_B": "No.", "labels": 1,
-/// #     "score_A": 9, "score_B": 3}"#;
-/// # let close = row.replace("No.", "Hm.").replace("3}", "8}");
-/// # std::fs::write(&path, format!("[{row}, {close}]")).unwrap();
+/// # let row = |other: &str, votes: usize| format!(
+/// #     r#"{{"history": "Why?", "human_ref_A": "So.", "human_ref_B": "{other}", "labels": 1,
+/// #     "score_A": 9, "score_B": {votes}}}"#).replace('\n', "");
+/// # std::fs::write(&path, format!("{}\n{}", row("No.", 3), row("Hm.", 8))).unwrap();
 /// let loaded = Reader::new().with_score_ratio(2.0).preferences(&path)?;
 /// assert_eq!(loaded.examples[0].chosen, "So.");
 /// let report = "read 2 rows (shp), 1 examples; left out 1: scores are too close";

@@ -111,8 +111,9 @@ impl ReadReport {
     /// let mut report = ReadReport::default();
     /// (report.rows, report.examples) = (3, 2);
     /// report.dropped.insert(DropReason::EmptyCompletion, 1);
+    /// let table = report.table();
     /// let last = "dropped                1  completion is empty";
-    /// assert_eq!(report.table().lines().last(), Some(last));
+    /// assert_eq!(table.lines().last(), Some(last));
     /// ```
     pub fn table(&self) -> String {
         let formats: Vec<String> = self.formats.keys().map(Format::to_string).collect();

@@ -43,8 +43,8 @@ impl Reader {
     /// # let cache = TokenCache::new(folder.path().join("tokens")).silent();
     /// # let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 512);
     /// let key = CacheKey::default().with_source(&Reader::new(), &path)?;
-    /// let stream = || Reader::new().stream::<BinaryExample>(&path);
-    /// let cached = cache.open_or_build(&encoder, &key, stream)?;
+    /// let rows = || Reader::new().stream::<BinaryExample>(&path);
+    /// let cached = cache.open_or_build(&encoder, &key, rows)?;
     /// assert_eq!(cached.examples.len(), 1);
     /// # }
     /// # Ok::<(), Error>(())

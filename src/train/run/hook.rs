@@ -252,10 +252,10 @@ pub struct RunEnded {
 
 /// The hooks of a caller; clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Hooks(Vec<Arc<Mutex<dyn Hook>>>);
+pub(crate) struct Hooks(Vec<Arc<Mutex<dyn Hook>>>);
 
 impl Hooks {
-    pub(super) fn push(&mut self, hook: impl Hook + 'static) {
+    pub(crate) fn push(&mut self, hook: impl Hook + 'static) {
         self.0.push(Arc::new(Mutex::new(hook)));
     }
 

@@ -145,6 +145,13 @@ impl Trainer {
         self
     }
 
+    /// With all hooks of somebody who collected them.
+    #[cfg(feature = "align")]
+    pub(crate) fn with_hooks(mut self, hooks: Hooks) -> Self {
+        self.setup.hooks = hooks;
+        self
+    }
+
     /// The request to stop. Set it, from a signal handler or another thread, to end the run after
     /// the current step, checkpoint included. The run that ends takes it back. Clones of a trainer
     /// share it.

@@ -15,13 +15,10 @@ pub(in crate::data) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crat
 mod online {
     use crate::data::read::source::names::is_data;
     use crate::error::Error;
+    use crate::model::download::Bar;
     use hf_hub::HFClientSync;
-    use hf_hub::progress::{DownloadEvent, ProgressEvent, ProgressHandler};
     use hf_hub::repository::RepoTreeEntry;
-    use indicatif::{ProgressBar, ProgressStyle};
-    use std::collections::HashMap;
     use std::path::{Path, PathBuf};
-    use std::sync::Mutex;
 
     /// `owner/name[@revision][/pattern]`.
     #[derive(Debug, PartialEq)]
@@ -135,55 +132,6 @@ mod online {
                 .map_err(|error| failed(format!("{path}: {error}")))
         });
         files.collect()
-    }
-
-    /// Shows a download on standard error.
-    struct Bar {
-        bar: ProgressBar,
-        done: Mutex<HashMap<String, u64>>,
-    }
-
-    impl Bar {
-        fn new(path: &str) -> Self {
-            let bar = ProgressBar::no_length();
-            let style =
-                "{prefix}  {binary_bytes}/{binary_total_bytes}  {wide_bar}  {binary_bytes_per_sec}";
-            bar.set_style(
-                ProgressStyle::with_template(style)
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
-            bar.set_prefix(path.to_string());
-            Self {
-                bar,
-                done: Mutex::default(),
-            }
-        }
-    }
-
-    impl ProgressHandler for Bar {
-        fn on_progress(&self, event: &ProgressEvent) {
-            let ProgressEvent::Download(event) = event else {
-                return;
-            };
-            match event {
-                DownloadEvent::Start { total_bytes, .. } => self.bar.set_length(*total_bytes),
-                DownloadEvent::Progress { files } => {
-                    let Ok(mut done) = self.done.lock() else {
-                        return;
-                    };
-                    for file in files {
-                        done.insert(file.filename.clone(), file.bytes_completed);
-                    }
-                    self.bar.set_position(done.values().sum());
-                }
-                DownloadEvent::AggregateProgress {
-                    bytes_completed, ..
-                } => {
-                    self.bar.set_position(*bytes_completed);
-                }
-                DownloadEvent::Complete => self.bar.finish_and_clear(),
-            }
-        }
     }
 
     #[cfg(test)]

@@ -1,134 +1,40 @@
-//! The job itself.
+//! What each kind of method does with a model and examples.
 
-use super::examples::{Encoding, Examples, Parts, path, read};
-use super::folder::{check_folder, write_settings};
+use super::examples::Parts;
+use super::folder::write_settings;
 use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
 use super::refusal::refused;
 use super::report::{Event, Report};
 use super::settings::Settings;
 use crate::data::{
-    Batcher, BinaryBatcher, Encoder, PreferenceBatcher, ReadReport, SamplerConfig, SftBatcher,
+    Batcher, BinaryBatcher, PreferenceBatcher, ReadReport, SamplerConfig, SftBatcher,
     TokenizedBinary, TokenizedPreference, TokenizedSft,
 };
 use crate::error::Error;
 use crate::loss::{ClassWeights, KtoLossConfig, RewardLoss};
 use crate::model::{Llama, ModelFolder, RewardModel, Tokenizer};
 use crate::reference::{ChosenReference, Reference, ReferenceFree, TokenReference};
-use crate::train::{LossOutput, Objective, Progress, Run, SmoothedSft, Trainer};
+use crate::train::{Hooks, LossOutput, Objective, Progress, Run, SmoothedSft, Trainer};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// One run: `Alignment::new(settings).run(tell)`.
-///
-/// The folder of the run gets
-///
-/// | file | what |
-/// |---|---|
-/// | `run.toml` | all settings, also those that were left open: they give the same run again |
-/// | `metrics.jsonl`, `checkpoint/`, `trainer.json`, `sampler.json` | see [`Trainer`] |
-/// | `model/` | the aligned folder, written when the run is finished |
-#[derive(Clone, Debug)]
-pub struct Alignment {
-    settings: Settings,
-    resume: bool,
-    progress: Progress,
-}
-
-impl Alignment {
-    /// With these settings, progress on standard error.
-    pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            resume: false,
-            progress: Progress::default(),
-        }
-    }
-
-    /// Goes on from the checkpoint in the folder of the run, if there is one.
-    pub fn with_resume(mut self) -> Self {
-        self.resume = true;
-        self
-    }
-
-    /// Where the trainer shows its progress.
-    pub fn with_progress(mut self, progress: Progress) -> Self {
-        self.progress = progress;
-        self
-    }
-
-    /// Runs it; `tell` hears what happens.
-    ///
-    /// # Errors
-    ///
-    /// What can be wrong with the settings is said before anything slow. Then where the model or
-    /// the data cannot be read or do not go together, where a run is in the folder already, and of
-    /// [`Trainer::fit`].
-    pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
-        let clock = Instant::now();
-        let settings = &self.settings;
-        settings.validate()?;
-        path(settings)?;
-        let name = settings.model.as_deref();
-        let name = name.ok_or_else(|| refused("model", "says what to align: it is missing"))?;
-        let out = &settings.output.folder;
-        check_folder(out, name, self.resume)?;
-        let device = settings.device.open()?;
-        let folder = ModelFolder::open(name)?;
-        let lengths = settings.data.lengths(folder.max_length())?;
-        let policy = folder.load(&device)?;
-        tell(&Event::Model {
-            name: folder.name(),
-            parameters: policy.num_params(),
-        });
-        let encoder = Encoder::new(&folder.tokenizer, folder.template(), lengths.0);
-        let encoder = encoder.with_max_prompt_length(lengths.1);
-        let encoding = Encoding::new(settings, settings.data.encoder(encoder))?;
-        let (examples, read) = read(settings, tell)?;
-        let mut resolved = settings.clone();
-        resolved.model = Some(folder.name().into());
-        resolved.data.max_length = Some(lengths.0);
-        resolved.data.max_prompt_length = Some(lengths.1);
-        resolved.trainer.learning_rate = Some(settings.trainer_config().learning_rate);
-        let job = Job {
-            folder: &folder,
-            settings: resolved,
-            resume: self.resume,
-            progress: self.progress,
-            read,
-            clock,
-        };
-        match examples {
-            Examples::Thumbs(examples) => {
-                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
-                job.thumbs(policy, parts, lengths.0, tell)
-            }
-            Examples::Pairs(examples) => {
-                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
-                job.pairs(policy, &parts, tell)
-            }
-            Examples::Demonstrations(examples) => {
-                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
-                job.demonstrations(policy, &parts, tell)
-            }
-        }
-    }
-}
-
-struct Job<'a> {
-    folder: &'a ModelFolder,
-    settings: Settings,
-    resume: bool,
-    progress: Progress,
-    read: ReadReport,
-    clock: Instant,
+/// A run whose model is loaded and whose data is read.
+pub(super) struct Job<'a> {
+    pub(super) folder: &'a ModelFolder,
+    pub(super) settings: Settings,
+    pub(super) resume: bool,
+    pub(super) progress: Progress,
+    pub(super) hooks: Hooks,
+    pub(super) read: ReadReport,
+    pub(super) clock: Instant,
 }
 
 type Tell<'t> = &'t mut dyn FnMut(&Event<'_>);
 
 impl Job<'_> {
-    fn thumbs(
+    pub(super) fn thumbs(
         self,
         policy: Llama,
         mut parts: Parts<TokenizedBinary>,
@@ -213,7 +119,7 @@ impl Job<'_> {
         self.llama(models, &mut objective, batcher, parts, tell)
     }
 
-    fn pairs(
+    pub(super) fn pairs(
         self,
         policy: Llama,
         parts: &Parts<TokenizedPreference>,
@@ -246,7 +152,7 @@ impl Job<'_> {
         }
     }
 
-    fn demonstrations(
+    pub(super) fn demonstrations(
         self,
         policy: Llama,
         parts: &Parts<TokenizedSft>,
@@ -284,7 +190,7 @@ impl Job<'_> {
     {
         let run = self.fit((policy, reference), objective, batcher, parts, tell)?;
         let folder = self.folder;
-        self.finish(run, |policy, out| folder.save(&policy.valid(), out), tell)
+        self.finish(run, |policy, out| folder.save(&policy.valid(), out))
     }
 
     fn reward(
@@ -302,7 +208,7 @@ impl Job<'_> {
         let save = |policy: &RewardModel<Llama>, out: &Path| {
             folder.save_with(out, |partial| policy.valid().save(partial))
         };
-        self.finish(run, save, tell)
+        self.finish(run, save)
     }
 
     /// Trains, and writes the settings beside what the trainer writes.
@@ -336,6 +242,7 @@ impl Job<'_> {
         let mut trainer = Trainer::new(self.settings.trainer_config())?
             .with_sampler(sampler.clone())
             .with_progress(self.progress)
+            .with_hooks(self.hooks.clone())
             .with_output(out);
         let resumed = self.resume && out.join("checkpoint").exists();
         if self.resume {
@@ -366,14 +273,7 @@ impl Job<'_> {
         self,
         run: Run<M>,
         save: impl FnOnce(&M, &Path) -> Result<(), Error>,
-        tell: Tell<'_>,
     ) -> Result<Report, Error> {
-        for (step, metrics) in &run.evaluations {
-            tell(&Event::HeldOut {
-                step: *step,
-                metrics,
-            });
-        }
         let model: Option<PathBuf> = match run.interrupted {
             true => None,
             false => {

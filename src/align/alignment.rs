@@ -1,0 +1,119 @@
+//! The main job: settings in, an aligned folder and a report out.
+
+use super::examples::{Encoding, Examples, path, read};
+use super::folder::check_folder;
+use super::job::Job;
+use super::refusal::refused;
+use super::report::{Event, Report};
+use super::settings::Settings;
+use crate::data::Encoder;
+use crate::error::Error;
+use crate::model::ModelFolder;
+use crate::train::{Hook, Hooks, Progress};
+use burn::module::Module;
+use std::time::Instant;
+
+/// One run: `Alignment::new(settings).run(tell)`.
+///
+/// The folder of the run gets
+///
+/// | file | what |
+/// |---|---|
+/// | `run.toml` | all settings, also those that were left open: they give the same run again |
+/// | `metrics.jsonl`, `checkpoint/`, `trainer.json`, `sampler.json` | see [`Trainer`] |
+/// | `model/` | the aligned folder, written when the run is finished |
+#[derive(Clone, Debug)]
+pub struct Alignment {
+    settings: Settings,
+    resume: bool,
+    progress: Progress,
+    hooks: Hooks,
+}
+
+impl Alignment {
+    /// With these settings, progress on standard error.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            resume: false,
+            progress: Progress::default(),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// Goes on from the checkpoint in the folder of the run, if there is one.
+    pub fn with_resume(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
+    /// Where the trainer shows its progress.
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// Adds a hook of the trainer: it hears of every step, evaluation and checkpoint.
+    pub fn with_hook(mut self, hook: impl Hook + 'static) -> Self {
+        self.hooks.push(hook);
+        self
+    }
+
+    /// Runs it; `tell` hears what becomes of model and data, hooks of what happens in training.
+    ///
+    /// # Errors
+    ///
+    /// What can be wrong with the settings is said before anything slow. Then where the model or
+    /// the data cannot be read or do not go together, where a run is in the folder already, and of
+    /// [`Trainer::fit`].
+    pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
+        let clock = Instant::now();
+        let settings = &self.settings;
+        settings.validate()?;
+        path(settings)?;
+        let name = settings.model.as_deref();
+        let name = name.ok_or_else(|| refused("model", "says what to align: it is missing"))?;
+        let out = &settings.output.folder;
+        check_folder(out, name, self.resume)?;
+        let device = settings.device.open()?;
+        let folder = ModelFolder::open(name)?;
+        let lengths = settings.data.lengths(folder.max_length())?;
+        let policy = folder.load(&device)?;
+        tell(&Event::Model {
+            name: folder.name(),
+            parameters: policy.num_params(),
+        });
+        let encoder = Encoder::new(&folder.tokenizer, folder.template(), lengths.0);
+        let encoder = encoder.with_max_prompt_length(lengths.1);
+        let encoding = Encoding::new(settings, settings.data.encoder(encoder))?;
+        let (examples, read) = read(settings, tell)?;
+        let mut resolved = settings.clone();
+        resolved.model = Some(folder.name().into());
+        resolved.data.max_length = Some(lengths.0);
+        resolved.data.max_prompt_length = Some(lengths.1);
+        resolved.trainer.learning_rate = Some(settings.trainer_config().learning_rate);
+        let job = Job {
+            folder: &folder,
+            settings: resolved,
+            resume: self.resume,
+            progress: self.progress,
+            hooks: self.hooks,
+            read,
+            clock,
+        };
+        match examples {
+            Examples::Thumbs(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.thumbs(policy, parts, lengths.0, tell)
+            }
+            Examples::Pairs(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.pairs(policy, &parts, tell)
+            }
+            Examples::Demonstrations(examples) => {
+                let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                job.demonstrations(policy, &parts, tell)
+            }
+        }
+    }
+}
