@@ -45,6 +45,26 @@ const ORDERED: [&Form; FORMS.len()] = {
     ordered
 };
 
+/// Columns that some form or other reads, but for those of data sets that are known to have others.
+static READ: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let forms = ORDERED.iter().filter(|form| form.reports_unread);
+    distinct(forms.flat_map(|form| form.reads))
+});
+
+/// Columns in which some form or other has its answers.
+static ANSWERS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| distinct(ORDERED.iter().flat_map(|form| form.answers)));
+
+fn distinct<'a>(columns: impl Iterator<Item = &'a &'static str>) -> Vec<&'static str> {
+    let mut distinct = Vec::new();
+    for column in columns {
+        if !distinct.contains(column) {
+            distinct.push(*column);
+        }
+    }
+    distinct
+}
+
 impl Format {
     /// All formats.
     pub const ALL: &'static [Self] = &{
@@ -91,11 +111,8 @@ impl Format {
     /// format's data set is known to have others.
     pub(in crate::data) fn unread(self, row: &JsonRow) -> impl Iterator<Item = &String> {
         let named = self.form().reports_unread;
-        let read = |column: &String| {
-            let mut forms = FORMS.iter().filter(|form| form.reports_unread);
-            forms.any(|form| form.reads.contains(&column.as_str()))
-        };
-        row.keys().filter(move |column| named && !read(column))
+        row.keys()
+            .filter(move |column| named && !READ.contains(&column.as_str()))
     }
 
     /// What a row says, and its format, which must be the one that is `required`, if one is.
@@ -116,11 +133,14 @@ impl Format {
         if let Some(rows) = form.unweighted {
             columns.unweighted(rows)?;
         }
-        let parsed = match more_than_text(&columns, form.answers)? {
-            Some(reason) => vec![Parsed::Dropped(reason)],
-            None => (form.parse)(&columns, choices)?,
-        };
-        Ok((form.format, parsed))
+        if !form.answers.is_empty() {
+            // What HALOs' rows ask is in "prompt", whatever else they have.
+            let is_asked = columns.is_pair() || form.format == Self::Halos;
+            if let Some(reason) = more_than_text(row, &ANSWERS, is_asked)? {
+                return Ok((form.format, vec![Parsed::Dropped(reason)]));
+            }
+        }
+        Ok((form.format, (form.parse)(&columns, choices)?))
     }
 }
 

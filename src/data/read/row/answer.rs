@@ -2,10 +2,9 @@
 
 use crate::data::example::Prompt;
 use crate::data::read::row::cell::Cell;
-use crate::data::read::row::columns::Columns;
 use crate::data::read::row::messages::{message_of, split_last};
 use crate::data::read::row::parsed::Wrong;
-use crate::data::read::rows::shown;
+use crate::data::read::rows::{JsonRow, shown};
 use crate::data::reason::DropReason;
 use crate::model::Message;
 use serde_json::Value;
@@ -52,20 +51,24 @@ impl Answer {
     }
 }
 
-/// Columns that hold a whole conversation: beside a pair they are what was asked.
+/// Columns that hold a whole conversation.
 const CONVERSATIONS: [&str; 2] = ["messages", "conversations"];
 
-/// Why one of a row's `answers`, the columns that its form has them in, is more than the text that
-/// it would become, if one is.
+/// Why an answer of the row, which is in one of these columns, is more than the text that it would
+/// become, if one is. A conversation `is_asked` where the answers stand beside it.
 pub(in crate::data) fn more_than_text(
-    columns: &Columns<'_>,
-    answers: &[&'static str],
+    row: &JsonRow,
+    answers: &[&str],
+    is_asked: bool,
 ) -> Result<Option<DropReason>, Wrong> {
-    let is_pair = columns.is_pair();
-    let answers = answers
+    let others = answers
         .iter()
-        .filter(|answer| !is_pair || !CONVERSATIONS.contains(answer));
-    for answer in answers.filter_map(|answer| columns.row.get(*answer)) {
+        .filter(|column| !CONVERSATIONS.contains(column));
+    let conversations = CONVERSATIONS.iter().filter(|_| !is_asked);
+    for answer in conversations
+        .chain(others)
+        .filter_map(|column| row.get(*column))
+    {
         let last = answer.as_array().map_or(Some(answer), |list| list.last());
         let Some(Value::Object(last)) = last else {
             continue;
