@@ -114,6 +114,7 @@ fn an_interrupted_run_goes_on() {
     let error = run_task(&sums(), &child, "child", &config, &mut twice).unwrap_err();
     // Batches stay within a group: two of "small", then its third.
     assert_eq!(error.to_string(), "sums: interrupted after 3 of 10 items");
+    assert!(error.is_interrupted());
     assert_eq!(child.0.get(), 3);
     // Killed while it wrote, within a character.
     let whole = std::fs::read(&path).unwrap();

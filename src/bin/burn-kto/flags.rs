@@ -2,6 +2,7 @@
 
 use burn_kto::Error;
 use burn_kto::align::{Layers, Method, Preset, Settings};
+use burn_kto::data::Format;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::PathBuf;
@@ -106,13 +107,18 @@ pub(crate) struct Flags {
     sampling: Sampling,
 }
 
+/// Help for `--format`, from the forms that there are.
+fn formats() -> String {
+    let names: Vec<&str> = Format::names().collect();
+    let names = names.join(", ");
+    format!("Form of the rows, if their columns should not tell: {names}")
+}
+
 /// How the feedback is read.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Data")]
 struct Reading {
-    /// Form of the rows, if their columns should not tell: columns, hh, oasst, shp, ultra-feedback,
-    /// halos, sharegpt, alpaca.
-    #[arg(long)]
+    #[arg(long, help = formats())]
     format: Option<String>,
 
     /// A row that would be dropped is an error instead.

@@ -75,7 +75,7 @@ impl<M: Module> LocalModel<'_, M> {
         }
         let Some(mut rows) = fallback.filter(|rows| !rows.rows.is_empty()) else {
             let message = "a choice needs a context and a continuation".into();
-            return Err(Error::Dataset { message });
+            return Err(Error::Usage { message });
         };
         rows.truncated = true;
         for (context, continuation) in &mut rows.rows {

@@ -150,7 +150,7 @@ pub fn run_task<T: Task>(
                 "{}: interrupted after {} of {} items",
                 state.task, state.done, state.total
             );
-            return Err(Error::Dataset { message });
+            return Err(Error::Interrupted { message });
         }
     }
     let ids = chosen.iter().map(|&index| &task.items()[index].id);
