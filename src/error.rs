@@ -168,7 +168,7 @@ pub enum Error {
     /// A remote model that does not answer.
     #[error("{url}: {message}")]
     Endpoint {
-        /// Of the endpoint.
+        /// The address of the endpoint.
         url: String,
         /// What it said, never with the key.
         message: String,

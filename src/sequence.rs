@@ -87,7 +87,7 @@ impl Sequences {
         Self::padded_rows(rows, pad, device)
     }
 
-    /// As [`padded`](Self::padded), scoring what the runs of each row say.
+    /// Does what [`padded`](Self::padded) does, scoring what the runs of each row say.
     pub(crate) fn padded_rows<'a>(
         rows: impl IntoIterator<Item = SequenceIds<'a>>,
         pad: u32,

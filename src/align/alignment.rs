@@ -20,7 +20,7 @@ use std::time::Instant;
 /// | file | what |
 /// |---|---|
 /// | `run.toml` | all settings, also those that were left open: they give the same run again |
-/// | `metrics.jsonl`, `checkpoint/`, `trainer.json`, `sampler.json` | see [`Trainer`] |
+/// | `metrics.jsonl`, `checkpoint/`, `trainer.json`, `sampler.json` | see [`Trainer`](crate::train::Trainer) |
 /// | `model/` | the aligned folder, written when the run is finished |
 #[derive(Clone, Debug)]
 pub struct Alignment {
@@ -65,7 +65,7 @@ impl Alignment {
     ///
     /// What can be wrong with the settings is said before anything slow. Then where the model or
     /// the data cannot be read or do not go together, where a run is in the folder already, and of
-    /// [`Trainer::fit`].
+    /// [`Trainer::fit`](crate::train::Trainer::fit).
     pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
         let clock = Instant::now();
         let settings = &self.settings;

@@ -31,7 +31,7 @@ const DRAWS: usize = 10_000;
 const EXACT: usize = 12;
 
 impl Comparison {
-    /// Of values item by item, in the same order; `None` of nothing.
+    /// Compares values item by item, in the same order; `None` of nothing.
     ///
     /// ```
     /// use burn_kto::eval::Comparison;

@@ -72,7 +72,7 @@ impl KlEstimatorConfig {
 pub struct Mismatched {
     /// log π − log π_ref of this rank's pairs, `[pairs]`.
     pub log_ratios: Tensor<1>,
-    /// Of the pairs of all ranks, where there are several.
+    /// The estimate over the pairs of all ranks, where there are several.
     pub pooled: Option<KlSums>,
     /// 1 where the clamp at 0 acted, else 0, `[1]`.
     pub clamped: Tensor<1>,
@@ -129,11 +129,11 @@ impl KlEstimator {
             .0
     }
 
-    /// As [`estimate`](Self::estimate), and what it was estimated from, to be reported.
+    /// Does what [`estimate`](Self::estimate) does, and what it was estimated from, to be reported.
     ///
     /// # Panics
     ///
-    /// As [`estimate`](Self::estimate).
+    /// Whatever panics in [`estimate`](Self::estimate).
     pub fn estimate_from(
         &self,
         policy_mismatched: Tensor<1>,

@@ -23,7 +23,7 @@ pub struct KlSums {
 }
 
 impl KlSums {
-    /// Of these log-ratios.
+    /// The sums of these log-ratios.
     pub fn of(log_ratios: &[f64]) -> Self {
         Self {
             sum: log_ratios.iter().sum(),

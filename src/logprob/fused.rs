@@ -68,9 +68,9 @@ impl FusedLinearLogProbsConfig {
 /// the same from logits, as it must when the application turns backends on through burn alone. A
 /// backend beside one that is covered is refused by a panic.
 ///
-/// As in [`token_log_probs`](super::token_log_probs), a negative target gives exactly 0 and no
-/// gradient (its hidden state must be finite all the same), and f16 and bf16 are computed in f32,
-/// tile by tile.
+/// A negative target gives exactly 0 and no gradient, as in
+/// [`token_log_probs`](super::token_log_probs) (its hidden state must be finite all the same), and
+/// f16 and bf16 are computed in f32, tile by tile.
 ///
 /// # Example
 ///
@@ -113,11 +113,11 @@ impl FusedLinearLogProbs {
         self.run(hidden, weight, None, targets)
     }
 
-    /// As [`forward`](Self::forward), with `bias` `[vocab]` added to the logits.
+    /// Does what [`forward`](Self::forward) does, with `bias` `[vocab]` added to the logits.
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward).
+    /// Whatever panics in [`forward`](Self::forward).
     pub fn forward_with_bias(
         &self,
         hidden: Tensor<2>,

@@ -5,7 +5,7 @@ use super::token_log_probs;
 use crate::math::upcast;
 use burn::tensor::{Int, Tensor};
 
-/// As in `fused_op.rs`; without the operation there are no tiles.
+/// The same function as in `fused_op.rs`; without the operation there are no tiles.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     #[allow(dead_code)]

@@ -121,12 +121,12 @@ impl BcoLoss {
         self.run(policy, reference, desirable, None)
     }
 
-    /// As [`forward`](Self::forward), with each example's loss times its weight `[batch]`; the mean
-    /// is over the number of examples.
+    /// Does what [`forward`](Self::forward) does, with each example's loss times its weight
+    /// `[batch]`; the mean is over the number of examples.
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward).
+    /// Whatever panics in [`forward`](Self::forward).
     pub fn forward_weighted(
         &self,
         policy: Tensor<1>,

@@ -157,8 +157,8 @@ impl KtoLoss {
         self.run(policy, reference, desirable, kl, None)
     }
 
-    /// As [`forward`](Self::forward), with each example's loss times its weight; `loss` is the sum
-    /// over the batch divided by its size, so weights of mean 1 keep the scale.
+    /// Does what [`forward`](Self::forward) does, with each example's loss times its weight; `loss`
+    /// is the sum over the batch divided by its size, so weights of mean 1 keep the scale.
     ///
     /// # Shapes
     ///
@@ -166,7 +166,7 @@ impl KtoLoss {
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward).
+    /// Whatever panics in [`forward`](Self::forward).
     pub fn forward_weighted(
         &self,
         policy: Tensor<1>,

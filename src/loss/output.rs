@@ -3,7 +3,7 @@
 use crate::kl::Mismatched;
 use burn::tensor::{Bool, Int, Tensor, assert_shape};
 
-/// Of a loss on single completions with a thumb up or down.
+/// What a loss on single completions gives, each with a thumb up or down.
 ///
 /// Only `loss` carries a gradient.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct BinaryOutput {
     pub mismatched: Option<Mismatched>,
 }
 
-/// Of a loss on pairs of completions.
+/// What a loss on pairs of completions gives.
 ///
 /// Only `loss` carries a gradient.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub struct PreferenceOutput {
     pub rejected_log_probs: Tensor<1>,
 }
 
-/// Of a loss on rewards.
+/// What a loss on rewards gives.
 ///
 /// Only `loss` carries a gradient.
 #[derive(Clone, Debug)]
@@ -58,13 +58,13 @@ pub struct RewardOutput {
     pub loss: Tensor<1>,
     /// Each pair's, `[pairs]`.
     pub losses: Tensor<1>,
-    /// Of the chosen, `[pairs]`.
+    /// Rewards of the chosen, `[pairs]`.
     pub chosen_rewards: Tensor<1>,
-    /// Of the rejected, `[pairs]`.
+    /// Rewards of the rejected, `[pairs]`.
     pub rejected_rewards: Tensor<1>,
 }
 
-/// Of a loss on demonstrations.
+/// What a loss on demonstrations gives.
 ///
 /// Only `loss` carries a gradient.
 #[derive(Clone, Debug)]
@@ -81,9 +81,9 @@ pub struct SftOutput {
 /// The same quantity for the chosen and the rejected completions, `[pairs]` each.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// Of the chosen.
+    /// The quantity of the chosen, `[pairs]`.
     pub chosen: Tensor<1>,
-    /// Of the rejected.
+    /// The quantity of the rejected, `[pairs]`.
     pub rejected: Tensor<1>,
 }
 
@@ -97,7 +97,7 @@ impl Pair {
         Self { chosen, rejected }
     }
 
-    /// Of `[2·pairs]` values, the first half chosen, the second rejected: one forward pass can
+    /// Splits `[2·pairs]` values, the first half chosen, the second rejected: one forward pass can
     /// serve both.
     ///
     /// # Panics

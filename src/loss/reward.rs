@@ -76,8 +76,8 @@ impl RewardLoss {
         self.run(rewards, None, None)
     }
 
-    /// As [`forward`](Self::forward), with the margin `[pairs]` by which each chosen should be
-    /// better, for pairs that say how much.
+    /// Does what [`forward`](Self::forward) does, with the margin `[pairs]` by which each chosen
+    /// should be better, for pairs that say how much.
     ///
     /// # Panics
     ///

@@ -97,14 +97,14 @@ impl SftLoss {
         self.run(token_log_probs, None, mask, None)
     }
 
-    /// As [`forward`](Self::forward), the sum divided by `num_tokens`: those of a whole optimizer
-    /// step, say, so that the gradients of its micro-batches add up to that of one mean
+    /// Does what [`forward`](Self::forward) does, the sum divided by `num_tokens`: those of a whole
+    /// optimizer step, say, so that the gradients of its micro-batches add up to that of one mean
     /// (`num_items_in_batch` elsewhere).
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward), and if `num_tokens` is negative or not finite; less than 1
-    /// counts as 1.
+    /// Whatever panics in [`forward`](Self::forward), and if `num_tokens` is negative or not
+    /// finite; less than 1 counts as 1.
     pub fn forward_over(
         &self,
         token_log_probs: Tensor<2>,

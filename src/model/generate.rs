@@ -67,8 +67,8 @@ pub trait Generate {
         config: &GenerationConfig,
     ) -> Result<Vec<Vec<u32>>, Error>;
 
-    /// As [`generate`](Self::generate), but row i also ends after the first token for which
-    /// `done(i, tokens so far)` says so: for stops that are texts rather than tokens.
+    /// Does what [`generate`](Self::generate) does, but row i also ends after the first token for
+    /// which `done(i, tokens so far)` says so: for stops that are texts rather than tokens.
     ///
     /// What is provided here writes every row to its end and cuts it then; a model that can stop
     /// earlier saves the time.

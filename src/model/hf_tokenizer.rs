@@ -53,7 +53,7 @@ impl HfTokenizer {
         Self::parse(json.as_ref(), eos).map_err(|message| refused(&message))
     }
 
-    /// As [`from_bytes`](Self::from_bytes), from a `tokenizer.json`.
+    /// Does what [`from_bytes`](Self::from_bytes) does, from a `tokenizer.json`.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl HfTokenizer {
     ///
     /// # Errors
     ///
-    /// As [`decode`](Tokenizer::decode).
+    /// The errors of [`decode`](Tokenizer::decode).
     pub fn decode_all(&self, tokens: &[u32]) -> Result<String, Error> {
         let decoded = self.inner.decode(tokens, false);
         decoded.map_err(|error| refused(&error.to_string()))

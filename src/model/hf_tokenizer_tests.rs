@@ -1,4 +1,4 @@
-//! Of tokenizers small enough to follow by hand.
+//! Tests on tokenizers small enough to follow by hand.
 
 use super::*;
 
@@ -56,7 +56,7 @@ fn special_tokens_come_from_the_first_file_that_names_them() {
     assert_eq!(special(), (Some(3), 2, 2, vec![2, 4]));
 }
 
-/// Of letters and punctuation, each a token, with these parts of a `tokenizer.json`.
+/// A tokenizer of letters and punctuation, each a token, with these parts of a `tokenizer.json`.
 fn letters(added: &str, rest: &str) -> HfTokenizer {
     let letters = (32_u8..127)
         .enumerate()

@@ -42,7 +42,7 @@ impl<M: HiddenStates> RewardModel<M> {
     ///
     /// # Panics
     ///
-    /// As the backbone.
+    /// Whatever the backbone panics at.
     pub fn rewards(&self, sequences: &Sequences) -> Tensor<1> {
         let [batch, _] = sequences.dims();
         let hidden = self.backbone.hidden_states(sequences);

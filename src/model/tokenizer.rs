@@ -54,12 +54,13 @@ pub trait Tokenizer: Send + Sync {
         self.encode(text)
     }
 
-    /// As [`encode`](Self::encode), and which bytes of the text each id stands for. `None` where
-    /// that is not known, which is the default; then marks of a chat template cannot become masks.
+    /// Does what [`encode`](Self::encode) does, and which bytes of the text each id stands for.
+    /// `None` where that is not known, which is the default; then marks of a chat template cannot
+    /// become masks.
     ///
     /// # Errors
     ///
-    /// As [`encode`](Self::encode).
+    /// The errors of [`encode`](Self::encode).
     fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
         let _ = text;
         Ok(None)

@@ -109,7 +109,7 @@ impl ReferenceChoice {
     ///
     /// # Errors
     ///
-    /// Of [`MovingConfig::validate`].
+    /// The errors of [`MovingConfig::validate`].
     pub fn validate(&self) -> Result<(), Error> {
         match self {
             Self::Moving(config) => config.validate(),

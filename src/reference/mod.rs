@@ -82,8 +82,8 @@ pub trait Reference<M> {
         let _ = (policy, step);
     }
 
-    /// Of which kind it is: a run is continued with the same kind only. Those that give the same
-    /// numbers are of one kind, `fixed`.
+    /// The kind of reference it is: a run is continued with the same kind only. Those that give the
+    /// same numbers are of one kind, `fixed`.
     fn identity(&self) -> String {
         if Self::FREE { "free" } else { "fixed" }.to_string()
     }

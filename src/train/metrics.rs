@@ -264,7 +264,11 @@ impl Metrics {
         let part = |name, label| Some(format!("{label} {:.4}", self.get(name)?));
         let parts = [
             part("loss", "loss"),
-            self.z0().map(|z0| z0.to_string()),
+            match self.get("kl/raw") {
+                Some(_) => self.z0().map(|z0| z0.to_string()),
+                // A z0 that is fixed, or BCO's shift of the rewards.
+                None => part("kl", "kl"),
+            },
             part("rewards/margins", "margin"),
             part("rewards/accuracies", "accuracy"),
         ];

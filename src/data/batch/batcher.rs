@@ -56,7 +56,7 @@ pub(super) fn ids(ids: &[u32]) -> impl Iterator<Item = u64> {
     std::iter::once(ids.len() as u64).chain(ids.iter().map(|&id| u64::from(id)))
 }
 
-/// Of a prompt and the longest of its completions.
+/// The row of a prompt and the longest of its completions.
 pub(super) fn row(prompt: &[u32], completion: usize) -> RowInfo {
     RowInfo::new(fingerprint_of(ids(prompt)), prompt.len() + completion)
 }

@@ -1,4 +1,4 @@
-//! Of the encoder, on tokenizers small enough to follow by hand.
+//! Tests of the encoder, on tokenizers small enough to follow by hand.
 
 use super::*;
 use crate::data::reason::DropReason;

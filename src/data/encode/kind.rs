@@ -10,11 +10,11 @@ pub trait Encode: Sized + Sync {
     /// What it becomes.
     type Tokenized: Send;
 
-    /// As the encoder's own method for this kind.
+    /// The errors of the encoder's own method for this kind.
     ///
     /// # Errors
     ///
-    /// As that one.
+    /// The errors of [`encode`](Self::encode).
     fn encode(examples: &[Self], encoder: &Encoder<'_>) -> Result<Encoded<Self::Tokenized>, Error>;
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 const OPEN: char = '\u{FDD0}';
 const CLOSE: char = '\u{FDD1}';
 
-/// Of letters, digits and the like only: ordinary text.
+/// Whether a text is of letters, digits and the like only: ordinary text.
 pub(super) fn is_word(text: &str) -> bool {
     text.chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
@@ -145,8 +145,8 @@ pub(super) fn encode(tokenizer: &dyn Tokenizer, text: &str) -> Result<Vec<u32>, 
     Ok(ids)
 }
 
-/// As [`encode`], and which bytes of the text with marks each id stands for: those between marks
-/// for all that is between them. `None` where the tokenizer does not know.
+/// Does what [`encode`] does, and which bytes of the text with marks each id stands for: those
+/// between marks for all that is between them. `None` where the tokenizer does not know.
 pub(super) fn encode_with_offsets(
     tokenizer: &dyn Tokenizer,
     text: &str,

@@ -8,10 +8,10 @@ use burn::config::Config;
 /// `interleave_datasets`.
 #[derive(Config, Copy, Debug, PartialEq, Eq)]
 pub enum Mixing {
-    /// As many as there are until the first source has none left: no row is seen twice, larger
+    /// Rows until the first source has none left: no row is seen twice, larger
     /// sources are cut.
     FirstExhausted,
-    /// As many as it takes until every source was seen whole: none is cut, smaller sources are
+    /// Rows until every source was seen whole: none is cut, smaller sources are
     /// repeated.
     AllExhausted,
 }
@@ -126,7 +126,8 @@ impl SamplerConfig {
     ///
     /// # Errors
     ///
-    /// Of [`validate`](Self::validate); for batches without a row, or too small to be stratified.
+    /// The errors of [`validate`](Self::validate); for batches without a row, or too small to be
+    /// stratified.
     pub fn init(&self, batch_size: usize, seed: u64) -> Result<Sampler, Error> {
         self.validate()?;
         let (least, reason) = match self.stratified {

@@ -91,7 +91,7 @@ impl Sampler {
     ///
     /// # Errors
     ///
-    /// Of [`epoch`](Self::epoch).
+    /// The errors of [`epoch`](Self::epoch).
     pub fn epoch_len(&self, rows: &[RowInfo], epoch: usize) -> Result<usize, Error> {
         let groups = self.groups(rows, epoch)?;
         let all: usize = groups.iter().map(|group| group.share).sum();
@@ -102,7 +102,7 @@ impl Sampler {
     ///
     /// # Errors
     ///
-    /// Of [`epoch`](Self::epoch).
+    /// The errors of [`epoch`](Self::epoch).
     pub fn report(&self, rows: &[RowInfo], epoch: usize) -> Result<SamplerReport, Error> {
         let order = self.selected(rows, epoch)?;
         Ok(SamplerReport::of(rows, &self.sources(rows.len()), &order))
@@ -120,7 +120,7 @@ impl Sampler {
 /// draws.
 #[derive(Clone, Copy)]
 enum Draw {
-    /// As ever: [`epoch_order`].
+    /// The plain order of [`epoch_order`].
     Order,
     Keep,
     Turns,

@@ -51,13 +51,13 @@ impl SampleCounts {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SamplerReport {
-    /// Of all rows.
+    /// Counts over all rows.
     pub all: SampleCounts,
-    /// Of those with a thumb up.
+    /// Counts of rows with a thumb up.
     pub desirable: SampleCounts,
-    /// Of those with a thumb down.
+    /// Counts of rows with a thumb down.
     pub undesirable: SampleCounts,
-    /// Of each source; one without sources.
+    /// Counts of each source; one without sources.
     pub sources: Vec<SampleCounts>,
 }
 

@@ -13,7 +13,7 @@ pub struct RowInfo {
 }
 
 impl RowInfo {
-    /// Of an example without a thumb.
+    /// The row of an example without a thumb.
     pub fn new(prompt: u64, length: usize) -> Self {
         Self {
             class: None,

@@ -67,7 +67,7 @@ pub struct TokenizedBinary {
 }
 
 impl TokenizedBinary {
-    /// Of weight 1.
+    /// An example of weight 1.
     pub fn new(
         prompt: impl Into<TokenIds>,
         completion: impl Into<TokenIds>,

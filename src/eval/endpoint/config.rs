@@ -17,7 +17,7 @@ pub enum Route {
 pub struct EndpointConfig {
     /// Up to the version: `https://host/v1`.
     pub url: String,
-    /// As the endpoint calls it.
+    /// The model's name, as the endpoint has it.
     pub model: String,
     /// Environment variable that holds the key; without, none is sent. The key itself is nowhere in
     /// a configuration, a record or a message.

@@ -21,9 +21,9 @@ pub struct Duel {
     pub id: String,
     /// What was asked.
     pub prompt: Prompt,
-    /// Of the model that is measured.
+    /// The answer of the model that is measured.
     pub candidate: String,
-    /// Of what it is measured against.
+    /// The answer that it is measured against.
     pub baseline: String,
 }
 
@@ -34,9 +34,9 @@ pub enum Protocol {
     /// Every pair is shown in both orders. A win or loss is one that both verdicts agree on;
     /// everything else is a tie, worth half a win.
     BothOrders,
-    /// As the KTO paper judged: one order each, shuffled by `seed`; answers cut after their last
-    /// whole sentence; where the judge fails or cannot be understood neither wins, and the rate is
-    /// wins over all.
+    /// One order, as the KTO paper judged: one order each, shuffled by `seed`; answers cut after
+    /// their last whole sentence; where the judge fails or cannot be understood neither wins, and
+    /// the rate is wins over all.
     KtoPaper {
         /// Shuffles the orders; not Python's generator, so not the same orders.
         seed: u64,
@@ -46,15 +46,15 @@ pub enum Protocol {
 /// One question to a judge and what it said: a line of the record file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
-    /// Of the duel.
+    /// The place of the duel.
     pub id: String,
     /// Who judged.
     pub judge: String,
     /// By which protocol.
     pub protocol: Protocol,
-    /// As it was shown.
+    /// The answer as it was shown.
     pub candidate: String,
-    /// As it was shown.
+    /// The answer as it was shown.
     pub baseline: String,
     /// Whether the candidate's answer was shown first.
     pub candidate_first: bool,

@@ -17,12 +17,12 @@ pub struct PreferenceMetrics {
     pub auc: f64,
     /// Chosen − rejected.
     pub margin: Score,
-    /// Of the better ones.
+    /// Mean reward of the better ones.
     pub chosen: Score,
-    /// Of the worse ones.
+    /// Mean reward of the worse ones.
     pub rejected: Score,
-    /// Of σ(margin), the probability that the first is preferred (Bradley–Terry), in ten bins; each
-    /// pair counts once from either side.
+    /// Calibration of σ(margin), the probability that the first is preferred (Bradley–Terry), in
+    /// ten bins; each pair counts once from either side.
     pub calibration: Calibration,
 }
 

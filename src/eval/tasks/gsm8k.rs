@@ -63,7 +63,8 @@ impl Gsm8k {
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load), and where the file has another number of blocks than `shots`.
+    /// The errors of [`load`](Self::load), and where the file has another number of blocks than
+    /// `shots`.
     pub fn load_chain_of_thought(
         test: impl AsRef<Path>,
         prompt: impl AsRef<Path>,
@@ -83,13 +84,14 @@ impl Gsm8k {
         Self::build(test.as_ref(), form, &blocks, shots, "3, fixed ")
     }
 
-    /// As [`load_chain_of_thought`](Self::load_chain_of_thought), the chains made from solutions of
-    /// the training file: their `<<9*2=18>>` left out, lines joined, `The answer is 18.` at the
-    /// end. Not the paper's eight examples, so not comparable with scores that use those.
+    /// Does what [`load_chain_of_thought`](Self::load_chain_of_thought) does, the chains made from
+    /// solutions of the training file: their `<<9*2=18>>` left out, lines joined,
+    /// `The answer is 18.` at the end. Not the paper's eight examples, so not comparable with
+    /// scores that use those.
     ///
     /// # Errors
     ///
-    /// As [`load`](Self::load).
+    /// The errors of [`load`](Self::load).
     pub fn load_derived_chain_of_thought(
         test: impl AsRef<Path>,
         train: impl AsRef<Path>,

@@ -6,7 +6,8 @@ use crate::model::{ChatTemplate, Generate, GenerationConfig, Message, Sampling, 
 use burn::module::Module;
 use burn::tensor::Device;
 
-/// Any burn model with its tokenizer: [`CausalLm`] answers [`Choice`]s, [`Generate`] answers
+/// Any burn model with its tokenizer: [`CausalLm`](crate::model::CausalLm) answers
+/// [`Choice`](crate::eval::Choice)s, [`Generate`] answers
 /// [`Completion`]s.
 #[derive(Clone)]
 pub struct LocalModel<'a, M> {

@@ -139,11 +139,11 @@ pub struct MmluGenerative {
 }
 
 impl MmluGenerative {
-    /// As [`Mmlu::load`], with the harness's prompt.
+    /// Does what [`Mmlu::load`] does, with the harness's prompt.
     ///
     /// # Errors
     ///
-    /// As [`Mmlu::load`].
+    /// The errors of [`Mmlu::load`].
     pub fn load(folder: impl AsRef<Path>, shots: usize) -> Result<Self, Error> {
         let Mmlu { items, answers, .. } = Mmlu::load(folder, MmluPrompt::Harness, shots)?;
         let items = items.into_iter().map(|item| Item {

@@ -13,11 +13,11 @@ use std::path::Path;
 pub struct Record<Q: Request> {
     /// The task.
     pub task: String,
-    /// Of the task's prompts and rules.
+    /// The version of the task's prompts and rules.
     pub version: String,
     /// Who answered.
     pub model: String,
-    /// Of the item.
+    /// The name of the item.
     pub id: String,
     /// What the item is averaged with.
     pub group: String,

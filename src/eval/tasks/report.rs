@@ -14,7 +14,7 @@ pub type Scores = BTreeMap<String, Score>;
 pub struct Report {
     /// The task.
     pub task: String,
-    /// Of its prompts and rules.
+    /// The version of its prompts and rules.
     pub version: String,
     /// Who answered.
     pub model: String,
@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of graded records.
+    /// The report of graded records.
     pub(in crate::eval) fn of<Q: Request>(
         task: String,
         version: String,

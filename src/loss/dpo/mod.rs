@@ -138,12 +138,12 @@ impl DpoLoss {
         self.compute(PreferenceInput::new(policy, reference, one))
     }
 
-    /// As [`forward`](Self::forward), with the number of scored tokens of each completion,
-    /// `[pairs]`; less than 1 counts as 1.
+    /// Does what [`forward`](Self::forward) does, with the number of scored tokens of each
+    /// completion, `[pairs]`; less than 1 counts as 1.
     ///
     /// # Panics
     ///
-    /// As [`forward`](Self::forward).
+    /// Whatever panics in [`forward`](Self::forward).
     pub fn forward_with_lengths(
         &self,
         policy: Pair,
@@ -164,7 +164,7 @@ impl DpoLoss {
         Self { config }
     }
 
-    /// Of [checked](PreferenceInput::checked) input, each pair's, before weights.
+    /// Losses of [checked](PreferenceInput::checked) input, each pair's, before weights.
     pub(super) fn losses(&self, input: &PreferenceInput) -> Tensor<1> {
         assert!(
             !self.config.variant.sorts() || input.weights.is_none(),

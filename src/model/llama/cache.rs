@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor};
 
-/// Of one layer, `[batch, groups, length, head_dim]` each.
+/// Keys and values of one layer, `[batch, groups, length, head_dim]` each.
 #[derive(Clone, Default)]
 pub(super) struct LayerCache {
     stored: Option<(Tensor<4>, Tensor<4>)>,
@@ -23,7 +23,7 @@ impl LayerCache {
     }
 }
 
-/// Of all layers.
+/// Keys and values of all layers.
 #[derive(Clone)]
 pub(super) struct Cache {
     pub(super) layers: Vec<LayerCache>,

@@ -42,7 +42,7 @@ impl Llama {
     ///
     /// # Errors
     ///
-    /// As said.
+    /// Where the tokenizer has ids that the model does not know.
     pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
         self.config().check_tokenizer(tokenizer)
     }
@@ -144,11 +144,11 @@ impl Llama {
 }
 
 impl LlamaConfig {
-    /// As [`Llama::check_tokenizer`], before there are weights.
+    /// Does what [`Llama::check_tokenizer`] does, before there are weights.
     ///
     /// # Errors
     ///
-    /// As there.
+    /// Where the tokenizer has ids that the model does not know.
     pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
         let known = self.vocab_size;
         let ids = tokenizer.vocab_size();

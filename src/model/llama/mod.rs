@@ -108,7 +108,7 @@ impl Llama {
     ///
     /// # Panics
     ///
-    /// As [`hidden`](Self::hidden).
+    /// Whatever panics in [`hidden`](Self::hidden).
     pub fn logits(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         self.head(self.hidden(tokens))
     }
@@ -179,8 +179,8 @@ impl CausalLm for Llama {
     ///
     /// # Panics
     ///
-    /// As [`Llama::hidden`], and if rows have fewer than two tokens: then there is nothing to
-    /// predict.
+    /// Whatever panics in [`Llama::hidden`], and if rows have fewer than two tokens: then there is
+    /// nothing to predict.
     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2> {
         let [batch, seq] = sequences.dims();
         assert!(

@@ -51,7 +51,7 @@ impl RewardModel<Llama> {
     ///
     /// # Errors
     ///
-    /// Of [`Llama::load`], and where there is no head or it does not fit.
+    /// The errors of [`Llama::load`], and where there is no head or it does not fit.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let model = Self::new(Llama::load(folder, device)?, device);

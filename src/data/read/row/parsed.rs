@@ -11,7 +11,7 @@ pub(in crate::data) enum Parsed {
     Kept(Feedback),
     /// Not an error of the file, but of no use.
     Dropped(DropReason),
-    /// Of use, but not asked for.
+    /// Useful, but not asked for.
     LeftOut(LeftOutReason),
 }
 
