@@ -158,16 +158,40 @@ fn backends_are_named_in_one_file_only() {
     }
 }
 
-/// Paths that a file imports, outside of its tests: what stands behind `use` (each of a list in
-/// braces), and paths that are written out. Re-exports are no imports: a face uses nothing of them.
-fn paths(text: &str) -> Vec<Vec<String>> {
-    let code: String = text
+/// A file on one line, without comments and without the tests at its end.
+fn code(text: &str) -> String {
+    let tests = ["#[cfg(test)]\nmod ", "#[cfg(test)]\n#[path"];
+    let end = tests.iter().filter_map(|tests| text.find(tests)).min();
+    text[..end.unwrap_or(text.len())]
         .lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]")
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))
         .flat_map(|line| [line, " "])
-        .collect();
+        .collect()
+}
+
+/// Paths of what a face shows of other files: `pub use`, also to a part of the crate only.
+fn shown(text: &str) -> Vec<Vec<String>> {
+    let code = code(text);
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("pub") {
+        let rest = &code[at + "pub".len()..];
+        let rest = match rest.strip_prefix('(') {
+            Some(part) => part.split_once(')').map_or("", |(_, rest)| rest),
+            None => rest,
+        };
+        if let Some(tree) = rest.strip_prefix(" use ") {
+            let end = tree.find(';').unwrap_or(tree.len());
+            expand(&tree[..end], &[], &mut found);
+        }
+    }
+    found
+}
+
+/// Paths that a file imports, outside of its tests: what stands behind `use` (each of a list in
+/// braces), and paths that are written out. Re-exports are no imports: a face uses nothing of them.
+fn paths(text: &str) -> Vec<Vec<String>> {
+    let code = code(text);
     let mut found = Vec::new();
     for statement in code.split([';', '}']) {
         let words = statement.trim_start().trim_start_matches(['{', ' ']);
@@ -238,17 +262,26 @@ fn place(file: &Path) -> Vec<String> {
     words
 }
 
-/// Each file with the files that it imports.
-fn graph() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
-    let modules = modules();
-    let places: BTreeSet<Vec<String>> = modules.iter().map(|(path, ..)| place(path)).collect();
-    let imported = |from: &[String], path: &[String]| {
+type Place = Vec<String>;
+
+/// The files, and what each of them shows of others.
+struct Files {
+    places: BTreeSet<Place>,
+    shown: BTreeMap<Place, Vec<Vec<String>>>,
+}
+
+impl Files {
+    /// The file behind a path that stands in the file `from`; through faces, to where a name is
+    /// defined. `None` of another crate.
+    fn behind(&self, from: &[String], path: &[String], faces: usize) -> Option<Place> {
         let mut words = path.iter().peekable();
-        let mut to: Vec<String> = match words.peek().map(|word| word.as_str()) {
+        let mut to: Place = match words.peek().map(|word| word.as_str()) {
             Some("crate") => Vec::new(),
             Some("super" | "self") => from.to_vec(),
             // A child of this file; anything else is another crate.
-            Some(word) if places.contains(&[from, &[word.to_string()]].concat()) => from.to_vec(),
+            Some(word) if self.places.contains(&[from, &[word.to_string()]].concat()) => {
+                from.to_vec()
+            }
             _ => return None,
         };
         while let Some(word) = words.next_if(|w| matches!(w.as_str(), "crate" | "super" | "self")) {
@@ -258,26 +291,44 @@ fn graph() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
         }
         for word in words {
             to.push(word.clone());
-            if !places.contains(&to) && !places.iter().any(|place| place.starts_with(&to)) {
+            if !self.places.iter().any(|place| place.starts_with(&to)) {
                 to.pop();
-                break;
+                let named = |path: &&Vec<String>| path.last() == Some(word);
+                let shown = self.shown.get(&to).and_then(|all| all.iter().find(named));
+                return match shown.filter(|_| faces > 0) {
+                    Some(path) => self.behind(&to, path, faces - 1).or(Some(to)),
+                    None => Some(to),
+                };
             }
         }
-        (places.contains(&to) && to != from).then_some(to)
+        Some(to)
+    }
+}
+
+/// Each file with the files that it imports.
+fn graph() -> BTreeMap<Place, BTreeSet<Place>> {
+    let modules = modules();
+    let shown = |(path, _, text): &(PathBuf, String, String)| (place(path), shown(text));
+    let files = Files {
+        places: modules.iter().map(|(path, ..)| place(path)).collect(),
+        shown: modules.iter().map(shown).collect(),
     };
     let of = |(path, _, text): &(PathBuf, String, String)| {
         let from = place(path);
         let to = paths(text)
             .iter()
-            .filter_map(|p| imported(&from, p))
-            .collect();
-        (from, to)
+            .filter_map(|p| files.behind(&from, p, 4))
+            .collect::<BTreeSet<_>>();
+        let to = to
+            .into_iter()
+            .filter(|to| *to != from && files.places.contains(to));
+        (from.clone(), to.collect())
     };
     modules.iter().map(of).collect()
 }
 
 /// The first loop that is found, as the files on it.
-fn circle(graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> Option<Vec<String>> {
+fn circle(graph: &BTreeMap<Place, BTreeSet<Place>>) -> Option<Vec<String>> {
     // Files that import nothing that is left are taken away until all are gone, or a loop is left.
     let mut left: BTreeMap<_, BTreeSet<_>> = graph.clone();
     loop {
@@ -331,6 +382,19 @@ fn loops_are_found() {
         assert!(found.contains(&path.to_string()), "{path}: {found:?}");
     }
     assert!(!found.iter().any(|path| path.contains("g::H")), "{found:?}");
+    assert_eq!(shown(tree), [words("g::H")]);
+    let files = Files {
+        places: ["", "a", "a::b", "c"].map(words).into_iter().collect(),
+        shown: BTreeMap::from([(words("a"), vec![words("b::B")])]),
+    };
+    let behind = |path| files.behind(&words("c"), &words(path), 4);
+    assert_eq!(
+        behind("crate::a::B"),
+        Some(words("a::b")),
+        "through the face"
+    );
+    assert_eq!(behind("crate::a::other"), Some(words("a")));
+    assert_eq!(behind("std::fs"), None);
     let arrows = [("a", "b"), ("b", "c"), ("c", "b"), ("d", "a")];
     let mut graph = BTreeMap::new();
     for (from, to) in arrows {
