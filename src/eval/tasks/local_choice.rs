@@ -35,6 +35,10 @@ impl<M: CausalLm> Subject<Choice> for LocalModel<'_, M> {
             let sequences = Sequences::padded(rows, self.tokenizer.pad(), &self.device);
             let scores = self.model.log_probs(&sequences).into_data();
             for (&row, score) in batch.iter().zip(scores.iter::<f64>()) {
+                if !score.is_finite() {
+                    let message = format!("a log-probability is {score}: is the model broken?");
+                    return Err(Error::Usage { message });
+                }
                 log_probs[row] = score;
             }
             rest = later;

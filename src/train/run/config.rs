@@ -86,7 +86,7 @@ impl TrainerConfig {
 
     /// Optimizer steps of a run over so many examples.
     pub fn total_steps(&self, examples: usize) -> usize {
-        let steps = self.epochs * self.steps_per_epoch(examples);
+        let steps = self.epochs.saturating_mul(self.steps_per_epoch(examples));
         steps.min(self.max_steps.unwrap_or(usize::MAX))
     }
 

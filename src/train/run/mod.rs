@@ -3,6 +3,7 @@
 mod checkpoint;
 pub(super) mod config;
 mod draws;
+mod finite;
 mod held_out;
 pub(super) mod hook;
 mod identity;

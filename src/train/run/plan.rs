@@ -89,7 +89,8 @@ impl Plan {
                 if end >= most {
                     break;
                 }
-                end += config.steps_per_epoch(sampler.epoch_len(&rows, epoch)?);
+                let steps = config.steps_per_epoch(sampler.epoch_len(&rows, epoch)?);
+                end = end.saturating_add(steps);
                 starts.push(end);
             }
             (Epochs::From(starts), end.min(most))

@@ -7,6 +7,7 @@ use crate::train::metrics::{LossOutput, Metrics};
 use crate::train::objective::Objective;
 use crate::train::run::checkpoint::{Checkpoint, Position, Snapshot};
 use crate::train::run::draws;
+use crate::train::run::finite;
 use crate::train::run::held_out;
 use crate::train::run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
@@ -105,6 +106,12 @@ where
         let resumable = checkpoint.as_ref().filter(|_| setup.resume);
         let position = work.position(setup, resumable, &identity, policy.train())?;
         let step = position.step;
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| step > plan.total()) {
+            return Err(Error::Checkpoint {
+                path: checkpoint.folder().into(),
+                message: format!("is of step {step}, and the run has {}", plan.total()),
+            });
+        }
         if num_trainable(&position.policy) == 0 {
             return Err(Error::Training {
                 step,
@@ -185,7 +192,7 @@ where
             learning_rate,
         );
         self.run.policy = policy;
-        check_finite(step, &report)?;
+        finite::check_report(step, &report)?;
         self.run.steps += 1;
         self.work.reference.follow(&self.run.policy, self.run.steps);
         let done = StepDone {
@@ -224,6 +231,7 @@ where
             work.held_out,
             &self.device,
         )?;
+        finite::check_loss(step, "held-out loss", &metrics)?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -246,8 +254,9 @@ where
         Ok(())
     }
 
-    /// Writes a checkpoint, if there is an output folder.
+    /// Writes a checkpoint, if there is an output folder; refuses weights that overflowed.
     pub(super) fn save(&mut self) -> Result<(), Error> {
+        finite::check_weights(self.run.steps, &self.run.policy)?;
         let Some(checkpoint) = &self.checkpoint else {
             return Ok(());
         };
@@ -270,6 +279,9 @@ where
 
     /// What it leaves.
     pub(super) fn end(mut self) -> Result<Run<M>, Error> {
+        if self.checkpoint.is_none() {
+            finite::check_weights(self.run.steps, &self.run.policy)?;
+        }
         let ended = RunEnded {
             step: self.run.steps,
             total: self.plan.total(),
@@ -356,17 +368,4 @@ fn plain_device<M: Module>(policy: &M) -> Result<Device, Error> {
             ),
         }),
     }
-}
-
-fn check_finite(step: usize, report: &StepReport) -> Result<(), Error> {
-    let loss = report.metrics.get("loss").unwrap_or(0.0);
-    let message = if !loss.is_finite() {
-        format!("the loss is {loss}; a smaller learning rate may help")
-    } else if !report.grad_norm.is_finite() {
-        let norm = report.grad_norm;
-        format!("the norm of the gradient is {norm}; a smaller learning rate may help")
-    } else {
-        return Ok(());
-    };
-    Err(Error::Training { step, message })
 }

@@ -1,0 +1,89 @@
+//! Numbers that overflowed end a run: nothing that holds them is saved as a result.
+
+use crate::error::Error;
+use crate::train::metrics::Metrics;
+use crate::train::run::step::StepReport;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{FloatDType, Tensor};
+
+const REMEDY: &str = "a smaller learning rate may help";
+
+/// Refuses a step whose loss or gradient is not finite.
+pub(super) fn check_report(step: usize, report: &StepReport) -> Result<(), Error> {
+    check_loss(step, "loss", &report.metrics)?;
+    let norm = report.grad_norm;
+    if norm.is_finite() {
+        return Ok(());
+    }
+    let message = format!("the norm of the gradient is {norm}; {REMEDY}");
+    Err(Error::Training { step, message })
+}
+
+/// Refuses metrics whose loss is not finite.
+pub(super) fn check_loss(step: usize, name: &str, metrics: &Metrics) -> Result<(), Error> {
+    match metrics.get("loss") {
+        Some(loss) if !loss.is_finite() => Err(Error::Training {
+            step,
+            message: format!("the {name} is {loss}; {REMEDY}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses weights of which one is not finite.
+pub(super) fn check_weights<M: Module>(step: usize, policy: &M) -> Result<(), Error> {
+    /// For each parameter 0, or NaN where a value of it is not finite: x − x is 0 otherwise.
+    struct Differences(Vec<Tensor<1>>);
+    impl ModuleVisitor for Differences {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let values = param.val().without_autodiff();
+            let zeros = values.clone() - values;
+            self.0.push(zeros.sum().cast(FloatDType::F32));
+        }
+    }
+    let mut differences = Differences(Vec::new());
+    policy.visit(&mut differences);
+    if differences.0.is_empty() || Tensor::cat(differences.0, 0).sum().into_scalar::<f32>() == 0.0 {
+        return Ok(());
+    }
+    let message = format!("a weight of the policy is no longer finite; {REMEDY}");
+    Err(Error::Training { step, message })
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    #[test]
+    fn weights_that_overflowed_are_refused() {
+        let linear = LinearConfig::new(2, 3).init(&Device::flex());
+        assert!(check_weights(7, &linear).is_ok());
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut linear = linear.clone();
+            linear.weight = linear
+                .weight
+                .map(|weight| weight.slice_fill([0..1, 1..2], bad));
+            let error = check_weights(7, &linear).unwrap_err().to_string();
+            assert!(
+                error.starts_with("step 7: a weight of the policy is no longer"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_loss_that_is_not_a_number_is_named() {
+        let mut metrics = Metrics::default();
+        assert!(check_loss(0, "loss", &metrics).is_ok());
+        metrics.add("loss", f64::NAN, 1.0);
+        let error = check_loss(2, "held-out loss", &metrics)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("step 2: the held-out loss is NaN; "),
+            "{error}"
+        );
+    }
+}
