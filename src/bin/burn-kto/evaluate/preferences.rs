@@ -1,7 +1,7 @@
 //! Held-out pairs: implicit rewards; divergence and length of sampled answers.
 
 use super::files::messages;
-use super::subject::{Contestant, Local, Source};
+use super::subject::{Contestant, Local, Source, check_pair};
 use super::{Options, TaskName, usage};
 use crate::output::{note, progress, progress_done};
 use burn::tensor::Device;
@@ -52,10 +52,11 @@ pub(super) fn run(
     else {
         return Err(usage("preferences need two folders"));
     };
+    check_pair(&policy.folder, &base.folder)?;
     let mut pairs = read_preferences(path)?.examples;
     pairs.truncate(options.limit.map_or(usize::MAX, |limit| limit as usize));
     let template = policy.template();
-    let encoder = Encoder::new(&policy.tokenizer, template, policy.max_length);
+    let encoder = Encoder::new(&policy.folder.tokenizer, template, policy.max_length);
     let encoded = encoder.encode_preferences(&pairs)?;
     note!("preferences: {}", encoded.report);
     let reference = Frozen::new(&base.model);
@@ -73,8 +74,11 @@ pub(super) fn run(
             ),
         ] {
             let prompts = rows.iter().map(|r| &r.prompt[..]);
-            let sequences =
-                Sequences::padded(prompts.zip(completions), policy.tokenizer.pad(), device);
+            let sequences = Sequences::padded(
+                prompts.zip(completions),
+                policy.folder.tokenizer.pad(),
+                device,
+            );
             rewards.extend(implicit_rewards(
                 &policy.model,
                 &reference,
@@ -89,10 +93,11 @@ pub(super) fn run(
     let rewards = chosen.iter().chain(&rejected);
     let broken = rewards.filter(|reward| !reward.is_finite()).count();
     if broken > 0 {
-        return Err(usage(format!(
+        let message = format!(
             "preferences: {broken} of {} rewards are not finite numbers: is one of the models broken?",
             2 * total
-        )));
+        );
+        return Err(Error::Dataset { message });
     }
     Ok(Preferences {
         reference: second.name().into(),
@@ -122,9 +127,9 @@ fn drift(
     }
     for pair in pairs.iter().take(SAMPLED) {
         let text = policy.template().render(&messages(&pair.prompt), true)?;
-        let mut ids = policy.tokenizer.encode(&text)?;
+        let mut ids = policy.folder.tokenizer.encode(&text)?;
         // A template may have written it already.
-        match policy.tokenizer.bos() {
+        match policy.folder.tokenizer.bos() {
             Some(bos) if ids.first() != Some(&bos) => ids.insert(0, bos),
             _ => {}
         }
@@ -138,7 +143,7 @@ fn drift(
             top_p: 1.0,
         })
         .with_seed(options.seed)
-        .with_stop_tokens(policy.tokenizer.stop_tokens().to_vec());
+        .with_stop_tokens(policy.folder.tokenizer.stop_tokens().to_vec());
     note!(
         "preferences: sampling {} answers of either model",
         prompts.len()
@@ -151,7 +156,7 @@ fn drift(
         let texts = rows
             .iter()
             .map(|(prompt, (own, _))| (&prompt[..], &own[..]));
-        let sequences = Sequences::padded(texts, policy.tokenizer.pad(), device);
+        let sequences = Sequences::padded(texts, policy.folder.tokenizer.pad(), device);
         let scores = |model: &Llama| -> Vec<f64> {
             model
                 .log_probs(&sequences)
