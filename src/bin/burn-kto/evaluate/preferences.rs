@@ -3,6 +3,7 @@
 use super::files::messages;
 use super::subject::{Contestant, Local, Source, check_pair};
 use super::{Options, TaskName, usage};
+use crate::interrupt;
 use crate::output::{note, progress, progress_done};
 use burn::tensor::Device;
 use burn_kto::eval::*;
@@ -87,6 +88,14 @@ pub(super) fn run(
             ));
         }
         progress(&format!("preferences {}/{total}", chosen.len()));
+        if interrupt::came() {
+            progress_done();
+            let message = format!(
+                "preferences: interrupted after {} of {total} pairs, which begin anew",
+                chosen.len()
+            );
+            return Err(Error::Interrupted { message });
+        }
     }
     progress_done();
     // Of which nothing could be said, and AUC is not defined.
