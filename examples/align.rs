@@ -45,9 +45,16 @@ pub(crate) struct Options {
     quick: bool,
 }
 
+/// Status of a process that Ctrl-C ended, as shells have it: 128 and SIGINT.
+const INTERRUPTED: u8 = 130;
+
 fn main() -> ExitCode {
     match demo::run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_interrupted() => {
+            eprintln!("{error}");
+            ExitCode::from(INTERRUPTED)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
@@ -73,10 +80,10 @@ fn stop_on_interrupt(flag: Arc<AtomicBool>) {
     let slot = CURRENT.get_or_init(|| {
         let handler = || {
             let Some(Ok(flag)) = CURRENT.get().map(|slot| slot.lock()) else {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             };
             if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
+                std::process::exit(INTERRUPTED.into());
             }
             eprintln!("stopping after this step; once more to stop at once");
         };

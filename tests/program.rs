@@ -236,3 +236,24 @@ fn ctrl_c_ends_after_the_batch_and_the_same_command_goes_on() {
     assert!(!err(&output).contains(" 1/9 "), "it went on");
     done(output);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_finished_although_ctrl_c_came_is_done() {
+    let folder = files();
+    let mut child = evaluate(&folder);
+    // A single batch, before which nothing stops.
+    let tasks = ["--tasks", "gsm8k-5shot", "--batch", "9"];
+    let child = child.args(tasks).stderr(Stdio::piped());
+    let mut child = child.stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("reading "), "{first}");
+    let id = child.id().to_string();
+    let pressed = Command::new("kill").args(["-INT", &id]).status();
+    assert!(pressed.unwrap().success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert!(rest.iter().any(|line| line.starts_with("stopping after")));
+    assert!(folder.path().join("out/results.json").exists());
+}

@@ -57,6 +57,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let size = if options.quick { QUICK } else { FULL };
     let device = options.device.open()?;
     let out = options.folder();
+    check_is_free(&out)?;
     let folder = out.join("model");
     write_tokenizer(&folder)?;
     let tokenizer = HfTokenizer::from_folder(&folder)?;
@@ -107,7 +108,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         &[],
     )?;
     if run.interrupted {
-        return interrupted(&out.join("sft"));
+        return Err(interrupted(&out.join("sft")));
     }
     let sft_model = run.policy.valid();
     println!(
@@ -165,7 +166,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         &judged,
     )?;
     if run.interrupted {
-        return interrupted(&out.join("kto"));
+        return Err(interrupted(&out.join("kto")));
     }
     let aligned = run.policy.valid();
     aligned.save(&folder)?;
@@ -309,12 +310,22 @@ fn write_tokenizer(folder: &Path) -> Result<(), Error> {
     write("tokenizer_config.json", config)
 }
 
-fn interrupted(folder: &Path) -> Result<(), Error> {
-    println!(
-        "interrupted; metrics and checkpoint are in {}",
-        folder.display()
-    );
-    Ok(())
+/// Refuses a folder in which a run stands, before anything is written into it.
+fn check_is_free(out: &Path) -> Result<(), Error> {
+    let names = ["sft", "kto", "model"];
+    match names.into_iter().find(|name| out.join(name).exists()) {
+        Some(found) => Err(Error::Occupied {
+            path: out.into(),
+            found,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn interrupted(folder: &Path) -> Error {
+    let folder = folder.display();
+    let message = format!("interrupted; metrics and checkpoint are in {folder}");
+    Error::Interrupted { message }
 }
 
 fn percent(part: usize, whole: usize) -> f64 {

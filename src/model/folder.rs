@@ -81,6 +81,11 @@ impl ModelFolder {
         &self.name
     }
 
+    /// Its own chat template, if it has one.
+    pub fn chat_template(&self) -> Option<&JinjaTemplate> {
+        self.template.as_ref()
+    }
+
     /// Its chat template, or [`PlainTemplate`] where it has none.
     pub fn template(&self) -> &dyn ChatTemplate {
         match &self.template {

@@ -13,6 +13,8 @@ mod chat;
 #[cfg(feature = "hub")]
 pub(crate) mod download;
 mod generate;
+#[cfg(feature = "hub")]
+pub(crate) mod repository;
 mod reward;
 #[cfg(feature = "llama")]
 mod sampling;

@@ -149,3 +149,26 @@ fn what_is_not_there_is_one_line_without_the_token() {
         );
     }
 }
+
+#[test]
+fn the_cache_serves_only_what_is_whole_and_only_without_a_hub() {
+    let world = World::new();
+    let (url, _) = server(world.path("model"));
+    let data = "--data thumbs.jsonl --batch-size 4 --max-steps 2";
+    let look = format!("data --model hf://owner/name {data}");
+    assert!(program(&world, &url, &look).status.success());
+    let gone = "http://127.0.0.1:9";
+    assert!(program(&world, gone, &look).status.success());
+    // The weights were never downloaded.
+    let align = format!("align --model hf://owner/name {data} --out out");
+    let output = program(&world, gone, &align);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(
+        error.contains("hf://owner/name: ") && error.contains("127.0.0.1:9"),
+        "{error}"
+    );
+    // A hub that has it no more has answered.
+    let output = program(&world, &format!("{url}/elsewhere"), &look);
+    assert_eq!(output.status.code(), Some(1));
+}

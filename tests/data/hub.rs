@@ -25,13 +25,17 @@ fn server() -> (String, Arc<Mutex<Vec<String>>>) {
             let mut words = request.split(' ');
             let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
             let entry = |path: &str| serde_json::json!({"type": "file", "oid": "e", "size": ROW.len(), "path": path});
-            let (status, body) = if path.starts_with("/api/datasets/owner/name/tree/") {
+            let info = path.split('?').next() == Some("/api/datasets/owner/name");
+            let (status, body) = if info {
+                let info = serde_json::json!({"id": "owner/name", "sha": COMMIT});
+                ("200 OK", info.to_string())
+            } else if path.starts_with(&format!("/api/datasets/owner/name/tree/{COMMIT}")) {
                 (
                     "200 OK",
                     serde_json::json!([entry("data/train.jsonl"), entry("data/test.jsonl")])
                         .to_string(),
                 )
-            } else if path == "/datasets/owner/name/resolve/main/data/train.jsonl" {
+            } else if path == format!("/datasets/owner/name/resolve/{COMMIT}/data/train.jsonl") {
                 ("200 OK", ROW.to_string())
             } else {
                 (

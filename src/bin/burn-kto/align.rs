@@ -1,5 +1,6 @@
 //! `burn-kto align`.
 
+use super::End;
 use super::flags::Flags;
 use super::interrupt;
 use super::output::say;
@@ -28,7 +29,7 @@ pub(crate) struct Options {
     flags: Flags,
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Error> {
+pub(crate) fn run(options: &Options) -> Result<End, Error> {
     let mut alignment = Alignment::new(options.flags.settings()?);
     if options.resume {
         alignment = alignment.with_resume();
@@ -45,7 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             "interrupted after step {}; go on with: burn-kto align --config {out}/run.toml --resume",
             report.steps
         );
-        return Ok(());
+        return Ok(End::Interrupted);
     };
     // The ones between were shown while they came.
     let (first, last) = (report.evaluations.first(), report.evaluations.last());
@@ -60,5 +61,5 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
         model.display(),
         report.elapsed.as_secs_f64()
     );
-    Ok(())
+    Ok(End::Done)
 }

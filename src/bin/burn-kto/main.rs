@@ -25,7 +25,8 @@ Exit codes:
   0    done
   1    error: what, where and why is on standard error
   2    usage: a subcommand or flag that does not exist, or a value it cannot have
-  130  interrupted by Ctrl-C: what was finished is kept, and the same command goes on";
+  130  interrupted by Ctrl-C: what was finished is kept; align goes on with --resume, evaluate with
+       the same command";
 
 /// Aligns language models with human feedback: KTO, DPO and SFT.
 #[derive(Parser, Debug)]
@@ -45,23 +46,34 @@ enum Command {
     Man(pages::Manual),
 }
 
+/// How a subcommand came to its end without an error.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Done,
+    Interrupted,
+}
+
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let done = |()| End::Done;
+    let end = match Cli::parse().command {
         Command::Align(options) => align::run(&options),
-        Command::Data(options) => data::run(&options),
-        Command::Evaluate(options) => evaluate::run(&options),
-        Command::Completions(options) => pages::completions(&options, Cli::command()),
-        Command::Man(options) => pages::manual(&options, Cli::command()),
+        Command::Data(options) => data::run(&options).map(done),
+        Command::Evaluate(options) => evaluate::run(&options).map(done),
+        Command::Completions(options) => pages::completions(&options, Cli::command()).map(done),
+        Command::Man(options) => pages::manual(&options, Cli::command()).map(done),
     };
-    if let Err(error) = &result {
-        let kind = if interrupt::came() { "" } else { "error: " };
-        note!("{kind}{error}");
-    }
-    if interrupt::came() {
-        ExitCode::from(interrupt::EXIT_CODE)
-    } else if result.is_err() || output::lost() {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
+    match end {
+        Ok(End::Done) if output::lost() => ExitCode::FAILURE,
+        // Also where Ctrl-C came too late to leave anything undone.
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Interrupted) => ExitCode::from(interrupt::EXIT_CODE),
+        Err(error) if error.is_interrupted() => {
+            note!("{error}");
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
+        Err(error) => {
+            note!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -47,7 +47,7 @@ impl FromRow for BinaryExample {
                 thumbs.into_iter().try_for_each(|thumb| sink.unit(vec![thumb]))
             }
             Feedback::Scored(_) => sink.wrong(
-                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored (--threshold in the example)",
+                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored, in burn-kto align with --threshold (data.threshold)",
             ),
             _ => sink.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
         }

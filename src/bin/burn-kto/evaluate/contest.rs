@@ -1,7 +1,7 @@
 //! Win rate: answers to the same prompts, and a judge.
 
 use super::files::{find, messages, prompts};
-use super::subject::{Contestant, Source, fingerprint, name_of};
+use super::subject::{Contestant, Source, check_pair, fingerprint, name_of};
 use super::suite::evaluate;
 use super::{JudgeName, Options, TaskName, usage};
 use crate::output::{progress, progress_done};
@@ -131,25 +131,19 @@ fn reward(options: &Options, device: &Device, play: &Play<'_>) -> Result<MatchRe
             "judge `reward` needs --judge-policy and --judge-reference",
         ));
     };
-    let tokenizer = HfTokenizer::from_folder(policy)?;
-    let jinja = JinjaTemplate::from_folder(policy)?;
-    let template: &dyn ChatTemplate = match &jinja {
-        Some(template) => template,
-        None => &PlainTemplate,
-    };
+    let (policy, reference) = (ModelFolder::open(policy)?, ModelFolder::open(reference)?);
+    check_pair(&policy, &reference)?;
     // Verdicts are kept by this name, and other weights are another judge.
-    let [first, second] = [policy, reference].map(|folder| {
+    let [first, second] = [&policy, &reference].map(|folder| {
         let weights = fingerprint(folder)?;
         Ok::<_, Error>(format!("{} {weights:016x}", name_of(folder)))
     });
     let name = format!("{} over {}", first?, second?);
-    let (policy, reference) = (
-        Llama::load(policy, device)?,
-        Llama::load(reference, device)?,
-    );
-    let encoder = Encoder::new(&tokenizer, template, policy.config().max_length().min(2048));
-    let reference = Frozen::new(&reference);
-    let reward = ImplicitReward::new(&policy, reference, options.beta, encoder, device);
+    let longest = policy.max_length().min(reference.max_length()).min(2048);
+    let encoder = Encoder::new(&policy.tokenizer, policy.template(), longest);
+    let (model, base) = (policy.load(device)?, reference.load(device)?);
+    let reference = Frozen::new(&base);
+    let reward = ImplicitReward::new(&model, reference, options.beta, encoder, device);
     play(&RewardJudge::new(name, reward))
 }
 

@@ -39,7 +39,8 @@ The same command goes on where it was interrupted.";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Hugging Face folder of the model to measure: config.json, model.safetensors, tokenizer.json.
+    /// Model to measure: a Hugging Face folder (config.json, model.safetensors, tokenizer.json), or
+    /// hf://owner/name[@revision] (feature hub); so are all models below.
     #[arg(long, value_name = "DIR", required_unless_present = "url")]
     model: Option<PathBuf>,
 
@@ -255,5 +256,5 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 /// An error about the command line.
 fn usage(message: impl Into<String>) -> Error {
     let message = message.into();
-    Error::Dataset { message }
+    Error::Usage { message }
 }

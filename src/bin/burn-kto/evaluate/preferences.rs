@@ -1,8 +1,9 @@
 //! Held-out pairs: implicit rewards; divergence and length of sampled answers.
 
 use super::files::messages;
-use super::subject::{Contestant, Local, Source};
+use super::subject::{Contestant, Local, Source, check_pair};
 use super::{Options, TaskName, usage};
+use crate::interrupt;
 use crate::output::{note, progress, progress_done};
 use burn::tensor::Device;
 use burn_kto::eval::*;
@@ -52,10 +53,11 @@ pub(super) fn run(
     else {
         return Err(usage("preferences need two folders"));
     };
+    check_pair(&policy.folder, &base.folder)?;
     let mut pairs = read_preferences(path)?.examples;
     pairs.truncate(options.limit.map_or(usize::MAX, |limit| limit as usize));
     let template = policy.template();
-    let encoder = Encoder::new(&policy.tokenizer, template, policy.max_length);
+    let encoder = Encoder::new(&policy.folder.tokenizer, template, policy.max_length);
     let encoded = encoder.encode_preferences(&pairs)?;
     note!("preferences: {}", encoded.report);
     let reference = Frozen::new(&base.model);
@@ -73,8 +75,11 @@ pub(super) fn run(
             ),
         ] {
             let prompts = rows.iter().map(|r| &r.prompt[..]);
-            let sequences =
-                Sequences::padded(prompts.zip(completions), policy.tokenizer.pad(), device);
+            let sequences = Sequences::padded(
+                prompts.zip(completions),
+                policy.folder.tokenizer.pad(),
+                device,
+            );
             rewards.extend(implicit_rewards(
                 &policy.model,
                 &reference,
@@ -83,16 +88,25 @@ pub(super) fn run(
             ));
         }
         progress(&format!("preferences {}/{total}", chosen.len()));
+        if interrupt::came() {
+            progress_done();
+            let message = format!(
+                "preferences: interrupted after {} of {total} pairs, which begin anew",
+                chosen.len()
+            );
+            return Err(Error::Interrupted { message });
+        }
     }
     progress_done();
     // Of which nothing could be said, and AUC is not defined.
     let rewards = chosen.iter().chain(&rejected);
     let broken = rewards.filter(|reward| !reward.is_finite()).count();
     if broken > 0 {
-        return Err(usage(format!(
+        let message = format!(
             "preferences: {broken} of {} rewards are not finite numbers: is one of the models broken?",
             2 * total
-        )));
+        );
+        return Err(Error::Dataset { message });
     }
     Ok(Preferences {
         reference: second.name().into(),
@@ -122,9 +136,9 @@ fn drift(
     }
     for pair in pairs.iter().take(SAMPLED) {
         let text = policy.template().render(&messages(&pair.prompt), true)?;
-        let mut ids = policy.tokenizer.encode(&text)?;
+        let mut ids = policy.folder.tokenizer.encode(&text)?;
         // A template may have written it already.
-        match policy.tokenizer.bos() {
+        match policy.folder.tokenizer.bos() {
             Some(bos) if ids.first() != Some(&bos) => ids.insert(0, bos),
             _ => {}
         }
@@ -138,7 +152,7 @@ fn drift(
             top_p: 1.0,
         })
         .with_seed(options.seed)
-        .with_stop_tokens(policy.tokenizer.stop_tokens().to_vec());
+        .with_stop_tokens(policy.folder.tokenizer.stop_tokens().to_vec());
     note!(
         "preferences: sampling {} answers of either model",
         prompts.len()
@@ -151,7 +165,7 @@ fn drift(
         let texts = rows
             .iter()
             .map(|(prompt, (own, _))| (&prompt[..], &own[..]));
-        let sequences = Sequences::padded(texts, policy.tokenizer.pad(), device);
+        let sequences = Sequences::padded(texts, policy.folder.tokenizer.pad(), device);
         let scores = |model: &Llama| -> Vec<f64> {
             model
                 .log_probs(&sequences)

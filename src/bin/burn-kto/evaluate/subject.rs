@@ -11,8 +11,7 @@ use std::path::Path;
 /// A model with what belongs to it.
 pub(super) struct Local {
     pub(super) model: Llama,
-    pub(super) tokenizer: HfTokenizer,
-    pub(super) template: Option<JinjaTemplate>,
+    pub(super) folder: ModelFolder,
     pub(super) max_length: usize,
     device: Device,
 }
@@ -59,13 +58,10 @@ impl Contestant {
         Ok(second)
     }
 
-    fn local(options: &Options, folder: &Path, device: &Device) -> Result<Self, Error> {
-        note!("reading {}", folder.display());
-        let tokenizer = HfTokenizer::from_folder(folder)?;
-        let template = JinjaTemplate::from_folder(folder)?;
-        let model = Llama::load(folder, device)?;
-        model.check_tokenizer(&tokenizer)?;
-        let longest = model.config().max_length();
+    fn local(options: &Options, name: &Path, device: &Device) -> Result<Self, Error> {
+        note!("reading {}", name.display());
+        let folder = ModelFolder::open(name)?;
+        let longest = folder.max_length();
         let max_length = options.max_length.unwrap_or(longest.min(4096));
         if max_length > longest || max_length < 2 {
             return Err(Error::Config {
@@ -74,19 +70,18 @@ impl Contestant {
                 value: format!("{max_length} for a model of {longest}"),
             });
         }
-        if options.chat && template.is_none() {
+        if options.chat && folder.chat_template().is_none() {
             return Err(usage(format!(
                 "{}: has no chat template for --chat",
-                folder.display()
+                name.display()
             )));
         }
-        let name = name_of(folder);
+        let name = name_of(&folder);
         let mode = if options.chat { " (chat)" } else { "" };
-        let weights = fingerprint(folder)?;
+        let weights = fingerprint(&folder)?;
         let local = Local {
-            model,
-            tokenizer,
-            template,
+            model: folder.load(device)?,
+            folder,
             max_length,
             device: device.clone(),
         };
@@ -145,17 +140,34 @@ impl Contestant {
     }
 }
 
-/// The folder's name; a run's `model` is named after the run.
-pub(super) fn name_of(folder: &Path) -> String {
-    let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
+/// The folder's name; a run's `model` is named after the run, a model of the Hub as it is there.
+pub(super) fn name_of(folder: &ModelFolder) -> String {
+    let name = folder.name().to_str();
+    if let Some(name) = name.and_then(|name| name.strip_prefix("hf://")) {
+        // The commit shows in the weights.
+        let name = name.split('@').next().unwrap_or(name);
+        return name.replace('/', "-");
+    }
+    let whole = folder.path().canonicalize();
+    let whole = whole.unwrap_or_else(|_| folder.path().into());
     let mut names = whole.iter().rev().map(|name| name.to_string_lossy());
     let name = names.find(|name| name != "model");
     name.map_or("model".into(), |name| name.into_owned())
 }
 
+/// Refuses a pair of models of which the second lacks tokens that the first one's tokenizer gives.
+pub(super) fn check_pair(policy: &ModelFolder, reference: &ModelFolder) -> Result<(), Error> {
+    let fits = reference.config().check_tokenizer(&policy.tokenizer);
+    fits.map_err(|error| Error::Model {
+        path: reference.name().into(),
+        message: format!("does not go with {}: {error}", policy.name().display()),
+    })
+}
+
 /// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another
 /// one.
-pub(super) fn fingerprint(folder: &Path) -> Result<u64, Error> {
+pub(super) fn fingerprint(folder: &ModelFolder) -> Result<u64, Error> {
+    let folder = folder.path();
     let failed = |path: &Path| {
         let path = path.to_path_buf();
         move |source| Error::Io {
@@ -206,18 +218,16 @@ impl Subject<Completion> for Shared<'_> {
 
 impl Local {
     fn subject(&self, chat: bool) -> LocalModel<'_, Llama> {
-        let subject = LocalModel::new(&self.model, &self.tokenizer, self.max_length, &self.device)
-            .with_stop_tokens(self.tokenizer.stop_tokens());
-        match &self.template {
+        let tokenizer = &self.folder.tokenizer;
+        let subject = LocalModel::new(&self.model, tokenizer, self.max_length, &self.device)
+            .with_stop_tokens(tokenizer.stop_tokens());
+        match self.folder.chat_template() {
             Some(template) if chat => subject.with_chat(template),
             _ => subject,
         }
     }
 
     pub(super) fn template(&self) -> &dyn ChatTemplate {
-        match &self.template {
-            Some(template) => template,
-            None => &PlainTemplate,
-        }
+        self.folder.template()
     }
 }

@@ -16,6 +16,7 @@ mod online {
     use crate::data::read::source::names::is_data;
     use crate::error::Error;
     use crate::model::download::Bar;
+    use crate::model::repository::Repository;
     use hf_hub::HFClientSync;
     use hf_hub::repository::RepoTreeEntry;
     use std::path::{Path, PathBuf};
@@ -23,38 +24,17 @@ mod online {
     /// `owner/name[@revision][/pattern]`.
     #[derive(Debug, PartialEq)]
     struct Name<'a> {
-        owner: &'a str,
-        name: &'a str,
-        revision: Option<&'a str>,
+        repository: Repository<'a>,
         pattern: Option<&'a str>,
     }
 
     impl<'a> Name<'a> {
         fn parse(text: &'a str) -> Option<Self> {
-            let (owner, rest) = text.split_once('/')?;
-            let (name, rest) = rest.split_at(rest.find(['/', '@']).unwrap_or(rest.len()));
-            let (revision, pattern) = match rest.strip_prefix('@') {
-                None => (None, rest.strip_prefix('/')),
-                Some(rest) => {
-                    // Branches and tags are one word here, `refs/pr/7` and `refs/convert/parquet`
-                    // three.
-                    let words = if rest.starts_with("refs/") { 3 } else { 1 };
-                    let end = rest.match_indices('/').nth(words - 1);
-                    let end = end.map_or(rest.len(), |(at, _)| at);
-                    let revision = &rest[..end];
-                    if revision.split('/').filter(|word| !word.is_empty()).count() != words {
-                        return None;
-                    }
-                    (Some(revision), rest.get(end + 1..))
-                }
-            };
-            let all = [Some(owner), Some(name), revision];
-            let good = all.iter().flatten().all(|part| !part.is_empty());
-            good.then_some(Self {
-                owner,
-                name,
-                revision,
-                pattern: pattern.filter(|pattern| !pattern.is_empty()),
+            let (repository, pattern) = Repository::split(text)?;
+            let pattern = pattern.filter(|pattern| !pattern.is_empty());
+            Some(Self {
+                repository,
+                pattern,
             })
         }
 
@@ -101,19 +81,27 @@ mod online {
         !drive && !path.contains('\\') && words.all(|word| !matches!(word, "" | "." | ".."))
     }
 
-    /// Downloads what is not in the cache yet.
+    /// Downloads what is not in the cache yet, all of one commit, whatever is pushed meanwhile.
     pub(in crate::data) fn files(text: &str) -> Result<Vec<PathBuf>, Error> {
         let failed =
             |message: String| Error::source(format!("hf://{text}"), message.replace('\n', " "));
         let name = Name::parse(text)
             .ok_or_else(|| failed("must be hf://owner/name[@revision][/pattern]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
-        let dataset = client.dataset(name.owner, name.name);
-        let revision = name.revision.map(str::to_string);
+        let dataset = client.dataset(name.repository.owner, name.repository.name);
+        let info = dataset
+            .info()
+            .maybe_revision(name.repository.revision)
+            .expand(vec!["sha".into()])
+            .send()
+            .map_err(|error| failed(error.to_string()))?;
+        let commit = info
+            .sha
+            .ok_or_else(|| failed("the Hub does not say which commit it is at".into()))?;
         let tree = dataset
             .list_tree()
             .recursive(true)
-            .maybe_revision(revision.clone())
+            .revision(commit.as_str())
             .send()
             .map_err(|error| failed(error.to_string()))?;
         let paths = tree.into_iter().filter_map(|entry| match entry {
@@ -125,7 +113,7 @@ mod online {
             let download = dataset
                 .download_file()
                 .filename(path.as_str())
-                .maybe_revision(revision.clone())
+                .revision(commit.as_str())
                 .progress(Bar::new(path));
             download
                 .send()
@@ -137,34 +125,6 @@ mod online {
     #[cfg(test)]
     mod tests {
         use super::*;
-
-        #[test]
-        fn names_say_what_is_meant() {
-            let name = Name::parse("a/b@main/data/*.jsonl").unwrap();
-            assert_eq!(
-                (name.owner, name.name, name.revision, name.pattern),
-                ("a", "b", Some("main"), Some("data/*.jsonl"))
-            );
-            for (text, revision, pattern) in [
-                ("a/b", None, None),
-                ("a/b/x@y.jsonl", None, Some("x@y.jsonl")),
-                ("a/b@refs/pr/7", Some("refs/pr/7"), None),
-                ("a/b@refs/pr/7/*.jsonl", Some("refs/pr/7"), Some("*.jsonl")),
-                (
-                    "a/b@refs/convert/parquet/default/train/*",
-                    Some("refs/convert/parquet"),
-                    Some("default/train/*"),
-                ),
-            ] {
-                let name = Name::parse(text).unwrap();
-                assert_eq!((name.owner, name.name), ("a", "b"), "{text}");
-                assert_eq!((name.revision, name.pattern), (revision, pattern), "{text}");
-            }
-            let bad = ["", "a", "a/", "/b", "a/b@", "a/@x", "a/b@/x", "a/b@refs/pr"];
-            for bad in bad.into_iter().chain(["a/b@refs//7/x", "a/b@refs/"]) {
-                assert_eq!(Name::parse(bad), None, "{bad}");
-            }
-        }
 
         #[test]
         fn training_files_come_first() {
