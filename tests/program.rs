@@ -87,6 +87,23 @@ fn what_is_not_there_is_an_error() {
 }
 
 #[test]
+fn what_bash_completes_is_under_the_name_that_it_looks_for() {
+    let script = done(run(&["completions", "bash"]));
+    let states = script
+        .split("cmd=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let states: Vec<&str> = states.filter(|state| state.contains("__")).collect();
+    assert!(states.len() > 5, "{script}");
+    for state in states {
+        assert!(
+            script.contains(&format!(" {state})\n")),
+            "nothing completes {state}"
+        );
+    }
+}
+
+#[test]
 fn every_shell_gets_its_completions() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = done(run(&["completions", shell]));

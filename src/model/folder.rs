@@ -1,5 +1,6 @@
 //! A Hugging Face folder, opened.
 
+use super::files::failed;
 use super::{ChatTemplate, HfTokenizer, JinjaTemplate, Llama, LlamaConfig, PlainTemplate};
 use crate::error::Error;
 use burn::tensor::Device;
@@ -57,6 +58,10 @@ impl ModelFolder {
                 path,
                 message: "is not a folder".into(),
             });
+        }
+        if !path.join("config.json").exists() && path.join("model/config.json").exists() {
+            let message = "is the folder of a run; its model is in model/ below it";
+            return Err(failed(&path, message));
         }
         let config = LlamaConfig::from_folder(&path)?;
         let tokenizer = HfTokenizer::from_folder(&path)?;
@@ -118,7 +123,8 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where it cannot be written, or a folder of that name is there.
+    /// Where it cannot be written, or a folder of that name is there, and where the tokenizer is
+    /// gone since the folder was opened.
     pub fn save(&self, model: &Llama, folder: impl AsRef<Path>) -> Result<(), Error> {
         self.save_with(folder.as_ref(), |partial| model.save(partial))
     }
@@ -137,6 +143,10 @@ impl ModelFolder {
         }
         write(&partial)?;
         Llama::copy_tokenizer(&self.path, &partial)?;
+        if !partial.join("tokenizer.json").is_file() {
+            let message = "its tokenizer.json is gone since it was opened";
+            return Err(failed(&self.path, message));
+        }
         std::fs::rename(&partial, folder).map_err(Error::io("create", folder))
     }
 }

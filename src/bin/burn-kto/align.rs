@@ -61,5 +61,9 @@ pub(crate) fn run(options: &Options) -> Result<End, Error> {
         model.display(),
         report.elapsed.as_secs_f64()
     );
+    if let Some(before) = &report.settings.model {
+        let (model, before) = (model.display(), before.display());
+        say!("next    burn-kto evaluate --model {model} --compare {before} --data BENCHMARKS");
+    }
     Ok(End::Done)
 }

@@ -44,7 +44,10 @@ pub(crate) fn completions(options: &Completions, mut program: Command) -> Result
     let mut script = Vec::new();
     let name = program.get_name().to_string();
     clap_complete::generate(options.shell, &mut program, name, &mut script);
-    say!("{}", String::from_utf8_lossy(&script).trim_end());
+    // clap_complete 4.6.11 sets one name of a subcommand and looks for another where the program's
+    // name has a hyphen.
+    let script = String::from_utf8_lossy(&script).replace("burn__subcmd__kto", "burn__kto");
+    say!("{}", script.trim_end());
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::output::say;
 use burn_kto::prelude::*;
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
@@ -224,6 +224,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     suite::check(options)?;
     contest::check(options)?;
     preferences::check(options)?;
+    let models = [&options.model, &options.compare];
+    if let Some(model) = models
+        .into_iter()
+        .flatten()
+        .find(|m| is_within(&options.out, m))
+    {
+        let model = model.display();
+        return Err(usage(format!(
+            "--out would write into the model {model}: choose another"
+        )));
+    }
     let device = options.device.open()?;
     let first = subject::Contestant::first(options, &device)?;
     let mut results = table::Results::new(first.name());
@@ -257,4 +268,17 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
 fn usage(message: impl Into<String>) -> Error {
     let message = message.into();
     Error::Usage { message }
+}
+
+/// Whether a folder is a model's own, or lies in it.
+fn is_within(folder: &Path, model: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let Ok(folder) = std::path::absolute(folder) else {
+        return false;
+    };
+    // What is not there yet lies where the nearest folder above it does.
+    match (folder.ancestors().find_map(real), real(model)) {
+        (Some(folder), Some(model)) => folder.starts_with(model),
+        _ => false,
+    }
 }
