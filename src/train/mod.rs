@@ -19,7 +19,7 @@ pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 mod run;
 
 #[cfg(feature = "train")]
-pub use run::config::{Schedule, TrainerConfig};
+pub use run::config::TrainerConfig;
 #[cfg(feature = "align")]
 pub(crate) use run::hook::Hooks;
 #[cfg(feature = "train")]
@@ -30,6 +30,8 @@ pub use run::hook::{
 pub use run::optimizer::{DecayGroup, Optimizer, OptimizerConfig};
 #[cfg(feature = "train")]
 pub use run::progress::Progress;
+#[cfg(feature = "train")]
+pub use run::schedule::Schedule;
 #[cfg(feature = "train")]
 pub use run::session::Run;
 #[cfg(feature = "train")]

@@ -2,18 +2,8 @@
 
 use crate::error::Error;
 use crate::train::run::optimizer::OptimizerConfig;
+use crate::train::run::schedule::Schedule;
 use burn::config::Config;
-
-/// Course of the learning rate after the warm-up.
-#[derive(Config, Debug, PartialEq, Eq, Copy)]
-pub enum Schedule {
-    /// The peak throughout.
-    Constant,
-    /// A straight line to 0 at the end of the run.
-    Linear,
-    /// Half a cosine to 0 at the end of the run.
-    Cosine,
-}
 
 /// The settings of a run. The learning rate has no default, because each method has its own: about
 /// 2e-5 for SFT, 5e-6 for KTO, 5e-7 for DPO on a model of billions of parameters; more for small
@@ -94,17 +84,8 @@ impl TrainerConfig {
     ///
     /// The first step already learns: the warm-up ends at the peak, it does not begin at 0.
     pub fn learning_rate_at(&self, step: usize, total: usize) -> f64 {
-        let warmup = (self.warmup * total as f64).round() as usize;
-        if step < warmup {
-            return self.learning_rate * (step + 1) as f64 / warmup as f64;
-        }
-        let progress = (step - warmup) as f64 / (total - warmup).max(1) as f64;
-        let factor = match self.schedule {
-            Schedule::Constant => 1.0,
-            Schedule::Linear => 1.0 - progress,
-            Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * progress).cos()),
-        };
-        self.learning_rate * factor
+        let (peak, warmup) = (self.learning_rate, self.warmup);
+        self.schedule.learning_rate(peak, warmup, step, total)
     }
 }
 

@@ -11,6 +11,7 @@ mod journal;
 pub(super) mod optimizer;
 mod plan;
 pub(super) mod progress;
+pub(super) mod schedule;
 pub(super) mod session;
 mod setup;
 mod start_check;
