@@ -150,6 +150,26 @@ fn what_the_method_would_ignore_is_refused() {
             "method.balance: sets desirable_weight",
         ),
         (
+            "method = { name = 'kto', weights_from_counts = {}, undesirable_weight = 2 }",
+            "method.weights_from_counts: sets desirable_weight",
+        ),
+        (
+            "method = { name = 'dpo', beta_target = {} }",
+            "method.beta_target.metric: is not reported by this method, got kl/raw: choose one of rewards/margins, rewards/accuracies,",
+        ),
+        (
+            "method = { name = 'bco', beta_target = { target = 1 } }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
+            "method = { name = 'apo-zero', beta_target = {} }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
+            "method = { name = 'kto', beta_target = {}, kl = { scope = 'fixed', value = 0 } }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
             "method = { name = 'kto', kl = { scope = 'fixed', value = 0 } }\nreference = { name = 'free' }",
             "method.kl: a fixed z0 needs a reference",
         ),

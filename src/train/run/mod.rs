@@ -11,7 +11,7 @@ pub(super) mod optimizer;
 mod plan;
 pub(super) mod progress;
 pub(super) mod session;
-mod setup;
+pub(super) mod setup;
 mod start_check;
 pub(super) mod step;
 pub(super) mod trainer;
