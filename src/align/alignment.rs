@@ -1,16 +1,17 @@
 //! The main job: settings in, an aligned folder and a report out.
 
 use super::examples::{Encoding, Examples, path, read};
-use super::folder::check_folder;
+use super::folder::{absolute, check_folder, check_same_run};
 use super::job::Job;
 use super::refusal::refused;
 use super::report::{Event, Report};
 use super::settings::Settings;
 use crate::data::Encoder;
 use crate::error::Error;
-use crate::model::ModelFolder;
+use crate::model::{Llama, ModelFolder};
 use crate::train::{Hook, Hooks, Progress};
 use burn::module::Module;
+use burn::tensor::Device;
 use std::time::Instant;
 
 /// One run: `Alignment::new(settings).run(tell)`.
@@ -41,7 +42,8 @@ impl Alignment {
         }
     }
 
-    /// Goes on from the checkpoint in the folder of the run, if there is one.
+    /// Goes on from the checkpoint in the folder of the run. Where there is none, and where model or
+    /// reference are others than in its `run.toml`, [`run`](Self::run) refuses to.
     pub fn with_resume(mut self) -> Self {
         self.resume = true;
         self
@@ -63,8 +65,9 @@ impl Alignment {
     ///
     /// # Errors
     ///
-    /// What can be wrong with the settings is said before anything slow. Then where the model or
-    /// the data cannot be read or do not go together, where a run is in the folder already, and of
+    /// What can be wrong with the settings, and [`Error::Occupied`] where a run is in the folder
+    /// already, is said before anything slow. Then where the model or the data cannot be read or do
+    /// not go together, before the weights are loaded; and of
     /// [`Trainer::fit`](crate::train::Trainer::fit).
     pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
         let clock = Instant::now();
@@ -78,20 +81,21 @@ impl Alignment {
         let device = settings.device.open()?;
         let folder = ModelFolder::open(name)?;
         let lengths = settings.data.lengths(folder.max_length())?;
-        let policy = folder.load(&device)?;
-        tell(&Event::Model {
-            name: folder.name(),
-            parameters: policy.num_params(),
-        });
         let encoder = Encoder::new(&folder.tokenizer, folder.template(), lengths.0);
         let encoder = encoder.with_max_prompt_length(lengths.1);
         let encoding = Encoding::new(settings, settings.data.encoder(encoder))?;
-        let (examples, read) = read(settings, tell)?;
         let mut resolved = settings.clone();
-        resolved.model = Some(folder.name().into());
+        resolved.model = Some(absolute(folder.name())?);
+        let data = &mut resolved.data;
+        data.path = data.path.as_deref().map(absolute).transpose()?;
+        data.cache = data.cache.as_deref().map(absolute).transpose()?;
         resolved.data.max_length = Some(lengths.0);
         resolved.data.max_prompt_length = Some(lengths.1);
         resolved.trainer.learning_rate = Some(settings.trainer_config().learning_rate);
+        if self.resume {
+            check_same_run(&resolved)?;
+        }
+        let (examples, read) = read(settings, tell)?;
         let job = Job {
             folder: &folder,
             settings: resolved,
@@ -104,16 +108,33 @@ impl Alignment {
         match examples {
             Examples::Thumbs(examples) => {
                 let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                let policy = load(&folder, &device, tell)?;
                 job.thumbs(policy, parts, lengths.0, tell)
             }
             Examples::Pairs(examples) => {
                 let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                let policy = load(&folder, &device, tell)?;
                 job.pairs(policy, &parts, tell)
             }
             Examples::Demonstrations(examples) => {
                 let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
+                let policy = load(&folder, &device, tell)?;
                 job.demonstrations(policy, &parts, tell)
             }
         }
     }
+}
+
+/// The weights, which come last: what is wrong with the data is known before.
+fn load(
+    folder: &ModelFolder,
+    device: &Device,
+    tell: &mut dyn FnMut(&Event<'_>),
+) -> Result<Llama, Error> {
+    let policy = folder.load(device)?;
+    tell(&Event::Model {
+        name: folder.name(),
+        parameters: policy.num_params(),
+    });
+    Ok(policy)
 }

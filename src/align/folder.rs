@@ -1,16 +1,29 @@
 //! The folder of a run.
 
+use super::refusal::refused;
 use super::settings::Settings;
 use crate::error::Error;
-use std::path::Path;
+use crate::train::{Hook, RunStarted, occupied};
+use std::fs;
+use std::path::{Path, PathBuf};
 
-/// Refuses a folder with a run in it, unless that goes on, and the model's own.
+/// Refuses a folder with a run in it, unless that goes on; one without a run, if one should go on;
+/// and the model's own.
 pub(super) fn check_folder(out: &Path, model: &Path, resume: bool) -> Result<(), Error> {
-    let checkpoint = out.join("checkpoint");
-    if checkpoint.exists() && !resume {
-        return Err(Error::Checkpoint {
-            path: checkpoint,
-            message: "a run is there: go on with --resume, or choose another --out".into(),
+    let found = occupied(out);
+    if resume {
+        let kept = found.is_some_and(|found| found.starts_with("checkpoint"));
+        if !kept {
+            let message = format!(
+                "no checkpoint in {}: there is nothing to go on from",
+                out.display()
+            );
+            return Err(refused("resume", message));
+        }
+    } else if let Some(found) = found {
+        return Err(Error::Occupied {
+            path: out.into(),
+            found,
         });
     }
     let aligned = out.join("model");
@@ -31,14 +44,63 @@ pub(super) fn check_folder(out: &Path, model: &Path, resume: bool) -> Result<(),
 
 /// Whether both are there and one.
 fn same_folder(a: &Path, b: &Path) -> bool {
-    let (a, b) = (std::fs::canonicalize(a), std::fs::canonicalize(b));
+    let (a, b) = (fs::canonicalize(a), fs::canonicalize(b));
     matches!((a, b), (Ok(a), Ok(b)) if a == b)
 }
 
+/// Refuses to go on with another model or reference than the run in the folder has, which the
+/// checkpoint does not know by name.
+pub(super) fn check_same_run(settings: &Settings) -> Result<(), Error> {
+    let path = settings.output.folder.join("run.toml");
+    let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let before: Settings = toml::from_str(&text).map_err(|error| Error::Checkpoint {
+        path: path.clone(),
+        message: error.message().replace('\n', ", "),
+    })?;
+    let model = |settings: &Settings| match &settings.model {
+        Some(model) => absolute(model).map(|model| model.display().to_string()),
+        None => Ok("none".into()),
+    };
+    let reference = |settings: &Settings| {
+        let text = serde_json::to_string(&settings.reference);
+        text.unwrap_or_else(|_| settings.reference.name().into())
+    };
+    let all = [
+        ("model", model(&before)?, model(settings)?),
+        ("reference", reference(&before), reference(settings)),
+    ];
+    match all.into_iter().find(|(_, old, new)| old != new) {
+        None => Ok(()),
+        Some((name, old, new)) => Err(Error::Checkpoint {
+            path,
+            message: format!("belongs to another run: {name} was {old}, got {new}"),
+        }),
+    }
+}
+
+/// The same file from every working directory; names on the Hub stay as they are.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    match path.to_str() {
+        Some(name) if name.starts_with("hf://") => Ok(path.into()),
+        _ => std::path::absolute(path).map_err(Error::io("read", path)),
+    }
+}
+
+/// Writes `run.toml` when the trainer has accepted the folder and, of a run that goes on, its
+/// checkpoint: not a byte before that.
+#[derive(Debug)]
+pub(super) struct Record(pub(super) Settings);
+
+impl Hook for Record {
+    fn on_start(&mut self, _run: &RunStarted<'_>) -> Result<(), Error> {
+        write_settings(&self.0)
+    }
+}
+
 /// `run.toml`.
-pub(super) fn write_settings(settings: &Settings) -> Result<(), Error> {
+fn write_settings(settings: &Settings) -> Result<(), Error> {
     let folder = &settings.output.folder;
-    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let path = folder.join("run.toml");
     let head = format!(
         "# All settings of this run of burn-kto {}; it is the same again with\n\
@@ -47,5 +109,34 @@ pub(super) fn write_settings(settings: &Settings) -> Result<(), Error> {
         path.display()
     );
     let text = head + &settings.to_toml()?;
-    std::fs::write(&path, text).map_err(Error::io("write", &path))
+    fs::write(&path, text).map_err(Error::io("write", &path))
+}
+
+/// Writes the aligned folder. One that is there is of the same run, finished before and resumed
+/// since, whose checkpoint was accepted: it goes when the new one is whole.
+pub(super) fn write_model(
+    out: &Path,
+    resumed: bool,
+    save: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
+    let folder = out.join("model");
+    if !(resumed && folder.exists()) {
+        save(&folder)?;
+        return Ok(folder);
+    }
+    let (new, old) = (out.join("model.new"), out.join("model.old"));
+    remove(&new)?;
+    save(&new)?;
+    remove(&old)?;
+    fs::rename(&folder, &old).map_err(Error::io("rename", &folder))?;
+    fs::rename(&new, &folder).map_err(Error::io("rename", &new))?;
+    remove(&old)?;
+    Ok(folder)
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    match folder.exists() {
+        true => fs::remove_dir_all(folder).map_err(Error::io("remove", folder)),
+        false => Ok(()),
+    }
 }

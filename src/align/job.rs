@@ -1,7 +1,7 @@
 //! What each kind of method does with a model and examples.
 
 use super::examples::Parts;
-use super::folder::write_settings;
+use super::folder::{Record, write_model};
 use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
 use super::refusal::refused;
@@ -211,7 +211,7 @@ impl Job<'_> {
         self.finish(run, save)
     }
 
-    /// Trains, and writes the settings beside what the trainer writes.
+    /// Trains; the settings are written beside what the trainer writes.
     fn fit<M, R, L, B>(
         &mut self,
         (policy, reference): (M, &R),
@@ -238,18 +238,16 @@ impl Job<'_> {
         let intervals = &mut self.settings.trainer;
         intervals.evaluate_every.get_or_insert(quarter);
         intervals.checkpoint_every.get_or_insert(quarter);
-        let out = &self.settings.output.folder;
+        // Behind the hooks of the caller, which are shared with him: this one is not.
+        let mut hooks = self.hooks.clone();
+        hooks.push(Record(self.settings.clone()));
         let mut trainer = Trainer::new(self.settings.trainer_config())?
             .with_sampler(sampler.clone())
             .with_progress(self.progress)
-            .with_hooks(self.hooks.clone())
-            .with_output(out);
-        let resumed = self.resume && out.join("checkpoint").exists();
+            .with_hooks(hooks)
+            .with_output(&self.settings.output.folder);
         if self.resume {
             trainer = trainer.with_resume();
-        }
-        if !resumed {
-            write_settings(&self.settings)?;
         }
         let stop = trainer.stop_flag();
         tell(&Event::Started {
@@ -261,12 +259,7 @@ impl Job<'_> {
         if sampler != SamplerConfig::new() {
             tell(&Event::Epoch(&report));
         }
-        let run = trainer.fit(policy, reference, objective, batcher, train, held_out)?;
-        if resumed {
-            // Not before the checkpoint was found to be that of this run.
-            write_settings(&self.settings)?;
-        }
-        Ok(run)
+        trainer.fit(policy, reference, objective, batcher, train, held_out)
     }
 
     fn finish<M>(
@@ -277,13 +270,9 @@ impl Job<'_> {
         let model: Option<PathBuf> = match run.interrupted {
             true => None,
             false => {
-                let folder = self.settings.output.folder.join("model");
-                if folder.exists() {
-                    // Of the same run, finished before and resumed since.
-                    std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
-                }
-                save(&run.policy, &folder)?;
-                Some(folder)
+                let out = &self.settings.output.folder;
+                let save = |folder: &Path| save(&run.policy, folder);
+                Some(write_model(out, self.resume, save)?)
             }
         };
         Ok(Report {

@@ -9,65 +9,26 @@ use crate::loss::{
 };
 use crate::model::Llama;
 use crate::reference::TokenReference;
-use crate::train::{Controlled, Metrics, Objective, Wpo};
-use serde_json::Value;
+use crate::train::{Controlled, Objective, Wpo, forward_objective};
 
 /// Any objective on these batches, chosen at run time.
-pub(super) struct Chosen<R, B, O>(Box<dyn Objective<Llama, R, Batch = B, Output = O>>);
+pub(super) struct Chosen<M, R, B, O>(Box<dyn Objective<M, R, Batch = B, Output = O>>);
 
 /// Of thumbs.
-pub(super) type OnThumbs<R> = Chosen<R, BinaryBatch, BinaryOutput>;
+pub(super) type OnThumbs<R> = Chosen<Llama, R, BinaryBatch, BinaryOutput>;
 /// Of pairs.
-pub(super) type OnPairs<R> = Chosen<R, PreferenceBatch, PreferenceOutput>;
+pub(super) type OnPairs<R> = Chosen<Llama, R, PreferenceBatch, PreferenceOutput>;
 
-impl<R, B, O> Objective<Llama, R> for Chosen<R, B, O> {
+impl<M, R, B, O> Objective<M, R> for Chosen<M, R, B, O> {
     type Batch = B;
     type Output = O;
 
-    fn evaluate(&self, policy: &Llama, reference: &R, batch: B) -> O {
-        self.0.evaluate(policy, reference, batch)
-    }
-
-    fn prepare(&self, policy: &Llama, reference: &R, window: &mut [B]) {
-        self.0.prepare(policy, reference, window);
-    }
-
-    fn weight(&self, batch: &B) -> f64 {
-        self.0.weight(batch)
-    }
-
-    fn tokens(&self, batch: &B) -> usize {
-        self.0.tokens(batch)
-    }
-
-    fn facts(&self, batch: &B) -> Vec<(&'static str, f64, f64)> {
-        self.0.facts(batch)
-    }
-
-    fn observe(&mut self, metrics: &Metrics) {
-        self.0.observe(metrics);
-    }
-
-    fn settings(&self) -> Vec<(&'static str, f64)> {
-        self.0.settings()
-    }
-
-    fn identity(&self) -> String {
-        self.0.identity()
-    }
-
-    fn state(&self) -> Value {
-        self.0.state()
-    }
-
-    fn restore(&mut self, state: &Value) -> Result<(), Error> {
-        self.0.restore(state)
-    }
+    forward_objective! { this => (&*this.0, &mut *this.0) }
 }
 
-fn chosen<R, B, O>(
-    objective: impl Objective<Llama, R, Batch = B, Output = O> + 'static,
-) -> Chosen<R, B, O> {
+fn chosen<M, R, B, O>(
+    objective: impl Objective<M, R, Batch = B, Output = O> + 'static,
+) -> Chosen<M, R, B, O> {
     Chosen(Box::new(objective))
 }
 

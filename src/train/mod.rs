@@ -15,6 +15,10 @@ pub use controller::{BetaToTarget, Controlled, Controller, Knobs, Tunable, Weigh
 pub use metrics::{LossOutput, Metrics, Z0};
 pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
 
+#[cfg(feature = "align")]
+pub(crate) use objective::forward::forward_objective;
+pub(crate) use objective::forward::unless;
+
 #[cfg(feature = "train")]
 mod run;
 
@@ -34,6 +38,8 @@ pub use run::progress::Progress;
 pub use run::schedule::Schedule;
 #[cfg(feature = "train")]
 pub use run::session::Run;
+#[cfg(feature = "align")]
+pub(crate) use run::setup::occupied;
 #[cfg(feature = "train")]
 pub use run::step::{StepReport, train_step};
 #[cfg(feature = "train")]

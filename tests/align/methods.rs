@@ -61,7 +61,7 @@ const RUNS: &[(&str, &str)] = &[
     ),
     (
         "thumbs",
-        "method = { name = 'bco', beta_target = { metric = 'rewards/margins', gain = -0.1 } }",
+        "method = { name = 'bco', beta_target = { metric = 'rewards/margins', gain = -0.1 } }\nsampler = { stratified = true }",
     ),
     (
         "scores",
@@ -78,7 +78,7 @@ const RUNS: &[(&str, &str)] = &[
     ("pairs", "method = { name = 'kto' }"),
     (
         "pairs",
-        "method = { name = 'dpo', ld_alpha = 0.5, wpo = true, beta_target = {} }",
+        "method = { name = 'dpo', ld_alpha = 0.5, wpo = true, beta_target = { metric = 'rewards/margins', gain = -0.1 } }",
     ),
     (
         "pairs",
@@ -86,7 +86,7 @@ const RUNS: &[(&str, &str)] = &[
     ),
     (
         "pairs",
-        "method = { name = 'dpo', beta_target = { metric = 'rewards/margins' } }",
+        "method = { name = 'dpo', beta_target = { metric = 'rewards/chosen', gain = -0.1 } }",
     ),
     (
         "pairs",
@@ -122,6 +122,15 @@ const RUNS: &[(&str, &str)] = &[
     ),
 ];
 
+/// β of each step of a journal that has one.
+fn betas(journal: &str) -> Vec<f64> {
+    let lines = journal.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["beta"].as_f64()
+    });
+    lines.flatten().collect()
+}
+
 #[test]
 fn every_method_runs() {
     let world = World::new();
@@ -138,6 +147,15 @@ fn every_method_runs() {
         let before = ModelFolder::open(world.path("model")).unwrap();
         assert_ne!(weights(&aligned), weights(&before), "{toml}");
         assert!(report.evaluations.len() >= 2, "{toml}");
+        // Each step reports the β that it had: the second one has moved.
+        let journal = world.path(&format!("out{i}/metrics.jsonl"));
+        let betas = betas(&std::fs::read_to_string(journal).unwrap());
+        if toml.contains("beta_target") {
+            assert!(
+                betas.len() == 2 && betas[0] != betas[1],
+                "{toml}: {betas:?}"
+            );
+        }
         // What it used, with everything that was left open, is what it says.
         let text = std::fs::read_to_string(world.path(&format!("out{i}/run.toml"))).unwrap();
         let again: burn_kto::align::Settings = toml::from_str(&text).unwrap();

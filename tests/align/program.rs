@@ -44,6 +44,14 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     world.said("align --config first/run.toml --out second");
+    let folder = |from: &str, to: &str| {
+        std::fs::create_dir(world.path(to)).unwrap();
+        for file in std::fs::read_dir(world.path(from)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), world.path(to).join(file.file_name())).unwrap();
+        }
+    };
+    folder("model", "again");
     let (first, second) = (world.path("first"), world.path("second"));
     assert_eq!(metrics(&first), metrics(&second));
     assert_eq!(metrics(&first).len(), 6 + 4);
@@ -58,10 +66,15 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
             .replace(&format!("\"{folder}\""), "X")
     };
     assert_eq!(settings("first"), settings("second"));
+    for name in ["model", "thumbs.jsonl"] {
+        let path = std::path::absolute(world.path(name)).unwrap();
+        let path = path.to_str().unwrap();
+        assert!(text.contains(&format!("= \"{path}\"")), "{path} in {text}");
+    }
     // A folder with a run in it is left alone, unless that goes on.
     let error = world.refused("align --config first/run.toml");
     assert!(
-        error.contains("a run is there: go on with --resume"),
+        error.contains("first holds a run already (checkpoint): go on with it, or choose"),
         "{error}"
     );
     world.said("align --config first/run.toml --resume");
@@ -69,8 +82,19 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
         weights(&first) == weights(&second),
         "a finished run has nothing to go on with"
     );
-    let error = world.refused("align --config first/run.toml --resume --beta 0.3");
-    assert!(error.contains("belongs to another run"), "{error}");
+    assert!(!world.path("first/model.new").exists() && !world.path("first/model.old").exists());
+    for (other, expected) in [
+        ("--beta 0.3", "belongs to another run"),
+        ("--model again", "belongs to another run: model was "),
+        (
+            "--reference moving",
+            "belongs to another run: reference was {\"name\":\"frozen\"",
+        ),
+    ] {
+        let arguments = format!("align --config first/run.toml --resume {other}");
+        let error = world.refused(&arguments);
+        assert!(error.contains(expected), "{error}");
+    }
     assert_eq!(
         std::fs::read_to_string(world.path("first/run.toml")).unwrap(),
         text
@@ -149,7 +173,7 @@ fn nobody_has_to_listen() {
     let mut reader = BufReader::new(child.stdout.take().unwrap());
     reader.read_line(&mut first).unwrap();
     drop(reader);
-    assert!(first.starts_with("model  "), "{first}");
+    assert!(first.starts_with("data   "), "{first}");
     let output = child.wait_with_output().unwrap();
     assert!(
         output.status.success(),

@@ -2,7 +2,7 @@
 
 use crate::common::World;
 use burn_kto::Error;
-use burn_kto::align::{Layers, Method, Preset, Settings};
+use burn_kto::align::{Alignment, Layers, Method, Preset, Settings};
 use burn_kto::reference::ReferenceChoice;
 
 fn settings(toml: &str) -> Result<Settings, Error> {
@@ -150,6 +150,26 @@ fn what_the_method_would_ignore_is_refused() {
             "method.balance: sets desirable_weight",
         ),
         (
+            "method = { name = 'kto', weights_from_counts = {}, undesirable_weight = 2 }",
+            "method.weights_from_counts: sets desirable_weight",
+        ),
+        (
+            "method = { name = 'dpo', beta_target = {} }",
+            "method.beta_target.metric: is not reported by this method, got kl/raw: choose one of rewards/margins, rewards/accuracies,",
+        ),
+        (
+            "method = { name = 'bco', beta_target = { target = 1 } }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
+            "method = { name = 'apo-zero', beta_target = {} }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
+            "method = { name = 'kto', beta_target = {}, kl = { scope = 'fixed', value = 0 } }",
+            "method.beta_target.metric: is not reported",
+        ),
+        (
             "method = { name = 'kto', kl = { scope = 'fixed', value = 0 } }\nreference = { name = 'free' }",
             "method.kl: a fixed z0 needs a reference",
         ),
@@ -286,7 +306,7 @@ fn what_is_missing_or_there_already_is_said_before_anything_slow() {
     let run = |change: &dyn Fn(&mut Settings)| {
         let mut settings = world.settings("thumbs", "out", "");
         change(&mut settings);
-        let alignment = burn_kto::align::Alignment::new(settings);
+        let alignment = Alignment::new(settings);
         alignment
             .run(&mut |event| panic!("{event}"))
             .unwrap_err()
@@ -309,4 +329,31 @@ fn what_is_missing_or_there_already_is_said_before_anything_slow() {
         error.ends_with("a model is there: choose another --out"),
         "{error}"
     );
+    std::fs::remove_dir_all(world.path("out")).unwrap();
+    std::fs::create_dir_all(world.path("out/checkpoint.old")).unwrap();
+    let occupied = |resume: bool| {
+        let alignment = Alignment::new(world.settings("thumbs", "out", ""));
+        let alignment = match resume {
+            true => alignment.with_resume(),
+            false => alignment,
+        };
+        alignment.run(&mut |event| panic!("{event}")).unwrap_err()
+    };
+    assert!(occupied(false).is_occupied());
+    std::fs::remove_dir_all(world.path("out")).unwrap();
+    std::fs::create_dir_all(world.path("out")).unwrap();
+    std::fs::write(world.path("out/metrics.jsonl"), "{}\n").unwrap();
+    assert!(occupied(false).is_occupied());
+    let error = occupied(true).to_string();
+    assert!(error.starts_with("resume: no checkpoint in "), "{error}");
+    assert!(!world.path("out/run.toml").exists());
+}
+
+#[test]
+fn data_is_read_before_weights() {
+    let world = World::new();
+    std::fs::write(world.path("model/model.safetensors"), "damaged").unwrap();
+    let run = |data: &str| world.run(data, "out", "").unwrap_err().to_string();
+    assert!(run("thumb").contains("thumb.jsonl"));
+    assert!(run("thumbs").contains("model"));
 }

@@ -237,36 +237,50 @@ fn every_method_of_the_trait_is_forwarded() {
     }
 }
 
+/// All `.rs` files of a folder and of those in it.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let of = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => vec![path],
+    };
+    let files = paths.flat_map(of);
+    files
+        .filter(|path| path.extension().is_some_and(|ext| ext == "rs"))
+        .collect()
+}
+
 #[test]
 fn every_wrapper_forwards() {
     let mut wrappers = Vec::new();
-    for folder in ["src/train/objective", "src/train/controller"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        let files = std::fs::read_dir(folder).unwrap();
-        let paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-        for path in paths {
-            let text = std::fs::read_to_string(&path).unwrap();
-            for block in text.split("\nimpl<").skip(1) {
-                let Some((_, rest)) = block.split_once("Objective<M, R> for ") else {
-                    continue;
-                };
-                let name = rest.split(" {").next().unwrap().to_string();
-                // Those with a loss in their name, and those with one in a field.
-                let around = name.contains('<') || ["BetaDpo", "SmoothedSft"].contains(&&*name);
-                if around {
-                    let body = &block[..block.find("\n}").unwrap()];
-                    assert!(
-                        body.contains("forward_objective!"),
-                        "{name} does not forward"
-                    );
-                    wrappers.push(name);
-                }
+    for path in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for block in text.split("\nimpl<").skip(1) {
+            let header = block.split(" {").next().unwrap();
+            let Some((left, name)) = header.rsplit_once(" for ") else {
+                continue;
+            };
+            if !left.contains("> Objective<") {
+                continue;
+            }
+            let name = name.lines().next().unwrap().to_string();
+            // Those with a loss in their name, and those with one in a field.
+            let around = name.contains('<') || ["BetaDpo", "SmoothedSft"].contains(&&*name);
+            if around {
+                let body = &block[..block.find("\n}").unwrap()];
+                assert!(
+                    body.contains("forward_objective!"),
+                    "{name} does not forward"
+                );
+                wrappers.push(name);
             }
         }
     }
     wrappers.sort();
     let expected = [
         "BetaDpo",
+        "Chosen<M, R, B, O>",
         "Controlled<L>",
         "SmoothedSft",
         "TokenLevel<KtoLoss>",

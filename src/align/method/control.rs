@@ -1,5 +1,6 @@
 //! β and λ that follow training.
 
+use crate::align::refusal::refused;
 use crate::error::Error;
 use crate::loss::ClassInterval;
 use crate::train::{BetaToTarget, Controller, WeightsFromCounts};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct BetaTarget {
-    /// Which metric.
+    /// Which metric: one that the method reports. `kl/raw`, the default, is reported by KTO with a
+    /// z0 that is not fixed; others need one of the rewards.
     pub metric: Watched,
     /// What it should be; not 0.
     pub target: f64,
@@ -63,6 +65,16 @@ pub enum Watched {
 }
 
 impl Watched {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::KlRaw,
+        Self::Margins,
+        Self::Accuracies,
+        Self::Chosen,
+        Self::Rejected,
+        Self::Loss,
+    ];
+
     /// As it is reported.
     pub fn name(self) -> &'static str {
         match self {
@@ -139,6 +151,24 @@ impl Interval {
             Self::Ratio(ratio) => ClassInterval::Ratio(ratio),
         }
     }
+}
+
+/// Refuses a metric that β could never follow, since the method does not report it.
+///
+/// All report rewards and the loss; `kl/raw` only where z0 is estimated from mismatched pairs.
+pub(super) fn followed(beta: Option<BetaTarget>, estimates_kl: bool) -> Result<(), Error> {
+    let reported = |metric: &Watched| estimates_kl || *metric != Watched::KlRaw;
+    let Some(metric) = beta.map(|beta| beta.metric).filter(|m| !reported(m)) else {
+        return Ok(());
+    };
+    let all = Watched::ALL.into_iter().filter(reported).map(Watched::name);
+    let all: Vec<&str> = all.collect();
+    let message = format!(
+        "is not reported by this method, got {}: choose one of {}, those of rewards with a negative gain",
+        metric.name(),
+        all.join(", ")
+    );
+    Err(refused("method.beta_target.metric", message))
 }
 
 /// Controllers of these settings, checked.

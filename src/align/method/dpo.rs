@@ -1,6 +1,6 @@
 //! DPO, its family, and sums of it.
 
-use super::control::{BetaTarget, controllers};
+use super::control::{BetaTarget, controllers, followed};
 use super::names::Divergence;
 use crate::align::refusal::{refused, spelled, unused};
 use crate::error::Error;
@@ -134,6 +134,7 @@ impl Dpo {
     pub(super) fn validate(&self) -> Result<(), Error> {
         self.config()?.validate()?;
         unsorted("method.wpo", self.wpo, self.variant)?;
+        followed(self.beta_target, false)?;
         controllers(self.beta_target, None).map(|_| ())
     }
 }

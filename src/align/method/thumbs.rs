@@ -1,6 +1,6 @@
 //! Methods that learn from thumbs.
 
-use super::control::{BetaTarget, CountWeights, Interval, controllers};
+use super::control::{BetaTarget, CountWeights, Interval, controllers, followed};
 use super::names::{Shift, Value};
 use crate::align::refusal::refused;
 use crate::error::Error;
@@ -116,6 +116,7 @@ impl Kto {
         self.config().validate()?;
         let plain = (self.desirable_weight, self.undesirable_weight) == (1.0, 1.0);
         weighed(self.balance, plain, self.weights_from_counts)?;
+        followed(self.beta_target, !self.kl.is_fixed())?;
         controllers(self.beta_target, self.weights_from_counts)?;
         fixed_needs_reference("method.kl", self.kl.is_fixed(), reference)
     }
@@ -209,6 +210,7 @@ impl Bco {
 
     pub(super) fn validate(&self) -> Result<(), Error> {
         self.config().validate()?;
+        followed(self.beta_target, false)?;
         controllers(self.beta_target, None).map(|_| ())
     }
 }
@@ -219,12 +221,15 @@ fn weighed(
     plain: bool,
     counts: Option<CountWeights>,
 ) -> Result<(), Error> {
+    let sets = "sets desirable_weight and undesirable_weight: they cannot be given as well";
+    if counts.is_some() && !plain {
+        return Err(refused("method.weights_from_counts", sets));
+    }
     let Some(balance) = balance else {
         return Ok(());
     };
     if !plain {
-        let message = "sets desirable_weight and undesirable_weight: they cannot be given as well";
-        return Err(refused("method.balance", message));
+        return Err(refused("method.balance", sets));
     }
     if counts.is_some() {
         let message = "and weights_from_counts both set the weights: give one of them";

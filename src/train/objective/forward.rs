@@ -18,71 +18,71 @@
 /// word. So the list is of what is *not* passed on; a method on it and in the macro twice does not
 /// compile. `tests/training/wrappers.rs` compares the macro with the trait.
 macro_rules! forward_objective {
-    ($this:ident => ($inner:expr, $inner_mut:expr), except $($own:ident)+) => {
-        $crate::train::objective::forward::unless! { evaluate in [$($own)+]
+    ($this:ident => ($inner:expr, $inner_mut:expr) $(, except $($own:ident)+)?) => {
+        $crate::train::unless! { evaluate in [$($($own)+)?]
             fn evaluate(&self, policy: &M, reference: &R, batch: Self::Batch) -> Self::Output {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::evaluate($inner, policy, reference, batch)
+                $crate::train::Objective::<M, R>::evaluate($inner, policy, reference, batch)
             }
         }
-        $crate::train::objective::forward::unless! { prepare in [$($own)+]
+        $crate::train::unless! { prepare in [$($($own)+)?]
             fn prepare(&self, policy: &M, reference: &R, window: &mut [Self::Batch]) {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::prepare($inner, policy, reference, window);
+                $crate::train::Objective::<M, R>::prepare($inner, policy, reference, window);
             }
         }
-        $crate::train::objective::forward::unless! { weight in [$($own)+]
+        $crate::train::unless! { weight in [$($($own)+)?]
             fn weight(&self, batch: &Self::Batch) -> f64 {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::weight($inner, batch)
+                $crate::train::Objective::<M, R>::weight($inner, batch)
             }
         }
-        $crate::train::objective::forward::unless! { tokens in [$($own)+]
+        $crate::train::unless! { tokens in [$($($own)+)?]
             fn tokens(&self, batch: &Self::Batch) -> usize {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::tokens($inner, batch)
+                $crate::train::Objective::<M, R>::tokens($inner, batch)
             }
         }
-        $crate::train::objective::forward::unless! { facts in [$($own)+]
+        $crate::train::unless! { facts in [$($($own)+)?]
             fn facts(&self, batch: &Self::Batch) -> Vec<(&'static str, f64, f64)> {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::facts($inner, batch)
+                $crate::train::Objective::<M, R>::facts($inner, batch)
             }
         }
-        $crate::train::objective::forward::unless! { observe in [$($own)+]
-            fn observe(&mut self, metrics: &$crate::train::metrics::Metrics) {
+        $crate::train::unless! { observe in [$($($own)+)?]
+            fn observe(&mut self, metrics: &$crate::train::Metrics) {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::observe($inner_mut, metrics);
+                $crate::train::Objective::<M, R>::observe($inner_mut, metrics);
             }
         }
-        $crate::train::objective::forward::unless! { settings in [$($own)+]
+        $crate::train::unless! { settings in [$($($own)+)?]
             fn settings(&self) -> Vec<(&'static str, f64)> {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::settings($inner)
+                $crate::train::Objective::<M, R>::settings($inner)
             }
         }
-        $crate::train::objective::forward::unless! { relative_rewards in [$($own)+]
+        $crate::train::unless! { relative_rewards in [$($($own)+)?]
             fn relative_rewards(&self) -> bool {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::relative_rewards($inner)
+                $crate::train::Objective::<M, R>::relative_rewards($inner)
             }
         }
-        $crate::train::objective::forward::unless! { identity in [$($own)+]
+        $crate::train::unless! { identity in [$($($own)+)?]
             fn identity(&self) -> String {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::identity($inner)
+                $crate::train::Objective::<M, R>::identity($inner)
             }
         }
-        $crate::train::objective::forward::unless! { state in [$($own)+]
+        $crate::train::unless! { state in [$($($own)+)?]
             fn state(&self) -> serde_json::Value {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::state($inner)
+                $crate::train::Objective::<M, R>::state($inner)
             }
         }
-        $crate::train::objective::forward::unless! { restore in [$($own)+]
+        $crate::train::unless! { restore in [$($($own)+)?]
             fn restore(&mut self, state: &serde_json::Value) -> Result<(), $crate::error::Error> {
                 let $this = self;
-                $crate::train::objective::Objective::<M, R>::restore($inner_mut, state)
+                $crate::train::Objective::<M, R>::restore($inner_mut, state)
             }
         }
     };
@@ -102,9 +102,9 @@ macro_rules! unless {
     (state in [state $($rest:ident)*] $($code:tt)*) => {};
     (restore in [restore $($rest:ident)*] $($code:tt)*) => {};
     ($name:ident in [$other:ident $($rest:ident)*] $($code:tt)*) => {
-        $crate::train::objective::forward::unless! { $name in [$($rest)*] $($code)* }
+        $crate::train::unless! { $name in [$($rest)*] $($code)* }
     };
     ($name:ident in [] $($code:tt)*) => { $($code)* };
 }
 
-pub(in crate::train) use {forward_objective, unless};
+pub(crate) use {forward_objective, unless};

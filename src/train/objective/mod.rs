@@ -2,7 +2,7 @@
 
 mod beta_dpo;
 mod binary;
-pub(in crate::train) mod forward;
+pub(crate) mod forward;
 mod preference;
 mod reward;
 mod sft;

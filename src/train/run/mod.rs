@@ -13,7 +13,7 @@ mod plan;
 pub(super) mod progress;
 pub(super) mod schedule;
 pub(super) mod session;
-mod setup;
+pub(super) mod setup;
 mod start_check;
 pub(super) mod step;
 pub(super) mod trainer;

@@ -76,7 +76,7 @@ impl Setup {
 }
 
 /// What shows that a run stands in a folder.
-fn occupied(folder: &Path) -> Option<&'static str> {
+pub(crate) fn occupied(folder: &Path) -> Option<&'static str> {
     Checkpoint::new(folder).found().or_else(|| {
         // A run that failed before its first line has nothing to lose.
         let lines = fs::metadata(folder.join(journal::NAME)).ok()?;
