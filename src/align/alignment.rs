@@ -42,8 +42,8 @@ impl Alignment {
         }
     }
 
-    /// Goes on from the checkpoint in the folder of the run. Where there is none, and where model or
-    /// reference are others than in its `run.toml`, [`run`](Self::run) refuses to.
+    /// Goes on from the checkpoint in the folder of the run. Where there is none, and where model
+    /// or reference are others than in its `run.toml`, [`run`](Self::run) refuses to.
     pub fn with_resume(mut self) -> Self {
         self.resume = true;
         self

@@ -19,7 +19,8 @@ pub struct DataSettings {
     pub format: Option<Format>,
     /// What would be dropped is an error.
     pub strict: bool,
-    /// Ranked answers: which pairs are made of them, `adjacent`, `all` or `extremes`.
+    /// Methods on pairs, of ranked answers: which pairs are made of them, `adjacent`, `all` or
+    /// `extremes`.
     #[serde(with = "PairsName")]
     pub pairs: RankedPairs,
     /// SHP: one score is at least so many times the other.
@@ -152,6 +153,14 @@ impl DataSettings {
         if let Some(labels) = self.labels(0) {
             labels.validate()?;
         }
+        if self.pairs != RankedPairs::Adjacent && method.feedback() != DataKind::Pairs {
+            let name = method.name();
+            let message = format!("is for methods on pairs; got method {name}");
+            return Err(refused("data.pairs", message));
+        }
+        if let (Some(most), Some(prompt)) = (self.max_length, self.max_prompt_length) {
+            fits(prompt, most)?;
+        }
         let teaches = method.feedback() == DataKind::Demonstrations;
         let of_sft = [
             ("data.every_turn", self.every_turn),
@@ -219,7 +228,9 @@ impl DataSettings {
             );
             return Err(refused("data.max_length", message));
         }
-        Ok((most, self.max_prompt_length.unwrap_or(most / 2)))
+        let prompt = self.max_prompt_length.unwrap_or(most / 2);
+        fits(prompt, most)?;
+        Ok((most, prompt))
     }
 
     pub(super) fn encoder<'a>(&self, mut encoder: Encoder<'a>) -> Encoder<'a> {
@@ -231,6 +242,16 @@ impl DataSettings {
         }
         encoder
     }
+}
+
+/// Refuses prompts that leave no room for a completion.
+fn fits(prompt: usize, most: usize) -> Result<(), Error> {
+    if prompt < most {
+        return Ok(());
+    }
+    let message =
+        format!("must be less than max_length, so that completions fit; got {prompt} of {most}");
+    Err(refused("data.max_prompt_length", message))
 }
 
 #[derive(Serialize, Deserialize)]

@@ -67,6 +67,16 @@ pub(super) fn path(settings: &Settings) -> Result<&Path, Error> {
     path.ok_or_else(|| refused("data.path", "says what to learn from: it is missing"))
 }
 
+/// Refuses that examples are dropped, if they must not be.
+pub(super) fn check_strict(settings: &Settings, report: &EncodeReport) -> Result<(), Error> {
+    match report.dropped.first_key_value() {
+        Some((why, _)) if settings.data.strict => Err(Error::Dataset {
+            message: format!("strict: an example had to be dropped: {why}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// What is trained on and what is held out.
 pub(super) struct Parts<T> {
     pub(super) train: Vec<T>,
@@ -131,12 +141,7 @@ impl<'a> Encoding<'a> {
                 report,
                 cached,
             });
-            match report.dropped.first_key_value() {
-                Some((why, _)) if data.strict => Err(Error::Dataset {
-                    message: format!("strict: an example had to be dropped: {why}"),
-                }),
-                _ => Ok(()),
-            }
+            check_strict(self.settings, report)
         };
         let (Some(folder), Some(key)) = (&data.cache, &self.key) else {
             let encoded = E::encode(&examples, &self.encoder)?;

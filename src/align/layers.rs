@@ -1,6 +1,7 @@
 //! Settings from several places, the later ones on top.
 
 use super::lines::lines;
+use super::merge::{is_tagged, lay};
 use super::method::Method;
 use super::preset::Preset;
 use super::settings::Settings;
@@ -10,13 +11,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// Keys that say what the rest of their table means: with another value, what lies below is gone.
-const TAGS: [&str; 2] = ["name", "scope"];
-
 /// Settings from several places, the later ones on top: a preset, a file, single settings.
 ///
 /// A method (or reference, or scope of z0) that is another one than below takes nothing over from
-/// there.
+/// there, nor the reference and the learning rate that were for the method below. A section without
+/// a name is one of the default: `kto`, `frozen`, `window`. A name may stand for its section,
+/// `method = "dpo"`.
 ///
 /// ```
 /// use burn_kto::align::{Layers, Preset};
@@ -112,7 +112,7 @@ impl Layers {
     }
 
     fn add(&mut self, table: Table, place: &dyn Fn(&str) -> String) {
-        merge(&mut self.table, table, "", &mut self.places, place);
+        lay(&mut self.table, table, &mut self.places, place);
     }
 
     /// The settings, those that were not given at their defaults.
@@ -123,44 +123,53 @@ impl Layers {
     /// nearest one that is known. What they say together is a matter of
     /// [`Settings::validate`].
     pub fn settings(&self) -> Result<Settings, Error> {
-        let mut table = self.table.clone();
-        for (section, name) in [("method", "kto"), ("reference", "frozen")] {
-            if let Some(Value::Table(inner)) = table.get_mut(section) {
-                inner.entry("name").or_insert_with(|| name.into());
-            }
-        }
-        for (section, value) in &table {
+        for (section, value) in &self.table {
             match value {
                 Value::Table(inner) => self.check_section(section, inner)?,
-                _ => self.probe(
-                    section,
-                    None,
-                    Table::from_iter([(section.clone(), value.clone())]),
-                )?,
+                _ => {
+                    let table = Table::from_iter([(section.clone(), value.clone())]);
+                    let found = self.probe(section, None, table);
+                    found.map_err(|(path, message)| self.wrong(&path, &message))?;
+                }
             }
         }
-        let read = table.clone().try_into::<Settings>();
+        let read = self.table.clone().try_into::<Settings>();
         // What is wrong only together.
         read.map_err(|error| self.wrong(&describe("", error.message()).0, error.message()))
     }
 
     /// Each setting of a section by itself, so that the wrong one is known by name.
     fn check_section(&self, section: &str, inner: &Table) -> Result<(), Error> {
-        let tag = inner.get("name").filter(|_| TAGGED.contains(&section));
+        let tag = inner.get("name").filter(|_| is_tagged(section));
         let with = |more: Option<(&String, &Value)>| {
             let mut table = Table::new();
             table.extend(tag.map(|name| ("name".to_string(), name.clone())));
             table.extend(more.map(|(key, value)| (key.clone(), value.clone())));
             Table::from_iter([(section.to_string(), Value::Table(table))])
         };
-        self.probe(section, tag.map(|_| "name"), with(None))?;
+        let found = self.probe(section, tag.map(|_| "name"), with(None));
+        found.map_err(|(path, message)| self.wrong(&path, &message))?;
         for (key, value) in inner {
-            self.probe(section, Some(key), with(Some((key, value))))?;
+            // Of several tables each by itself, so that the wrong one is known by its number.
+            let tables = value.as_array().into_iter().flatten();
+            for (i, one) in tables.enumerate().filter(|(_, one)| one.is_table()) {
+                let one = Value::Array(vec![one.clone()]);
+                let found = self.probe(section, Some(key), with(Some((key, &one))));
+                found.map_err(|(path, message)| self.wrong(&numbered(&path, key, i), &message))?;
+            }
+            let found = self.probe(section, Some(key), with(Some((key, value))));
+            found.map_err(|(path, message)| self.wrong(&path, &message))?;
         }
         Ok(())
     }
 
-    fn probe(&self, section: &str, key: Option<&str>, table: Table) -> Result<(), Error> {
+    /// The path and the message of what is wrong with these settings alone.
+    fn probe(
+        &self,
+        section: &str,
+        key: Option<&str>,
+        table: Table,
+    ) -> Result<(), (String, String)> {
         let name = |table: &Table| match table.get("method") {
             Some(Value::Table(inner)) => {
                 inner.get("name").and_then(Value::as_str).map(String::from)
@@ -182,7 +191,7 @@ impl Layers {
         {
             message = not_of(&method, key, &table, &message);
         }
-        Err(self.wrong(&path, &message))
+        Err((path, message))
     }
 
     fn wrong(&self, path: &str, message: &str) -> Error {
@@ -203,8 +212,10 @@ impl Layers {
     }
 }
 
-/// Sections with a name that says what the rest means.
-const TAGGED: [&str; 2] = ["method", "reference"];
+/// `method.parts.betta` of the third of them: `method.parts.2.betta`.
+fn numbered(path: &str, key: &str, i: usize) -> String {
+    path.replacen(&format!(".{key}"), &format!(".{key}.{i}"), 1)
+}
 
 /// Of a setting that the method does not have: which ones do.
 fn not_of(method: &str, key: &str, table: &Table, message: &str) -> String {
@@ -225,40 +236,4 @@ fn not_of(method: &str, key: &str, table: &Table, message: &str) -> String {
         "{key} is a setting of {}, not of method {method}",
         others.join(", ")
     )
-}
-
-fn merge(
-    below: &mut Table,
-    above: Table,
-    path: &str,
-    places: &mut BTreeMap<String, String>,
-    place: &dyn Fn(&str) -> String,
-) {
-    let another = TAGS.iter().any(|tag| {
-        let said = above.get(*tag);
-        said.is_some() && below.contains_key(*tag) && below.get(*tag) != said
-    });
-    if another {
-        below.clear();
-    }
-    for (key, value) in above {
-        let path = match path {
-            "" => key.clone(),
-            path => format!("{path}.{key}"),
-        };
-        places.insert(path.clone(), place(&path));
-        match (below.get_mut(&key), value) {
-            (Some(Value::Table(inner)), Value::Table(value)) => {
-                merge(inner, value, &path, places, place);
-            }
-            (_, Value::Table(value)) => {
-                let mut inner = Table::new();
-                merge(&mut inner, value, &path, places, place);
-                below.insert(key, Value::Table(inner));
-            }
-            (_, value) => {
-                below.insert(key, value);
-            }
-        }
-    }
 }

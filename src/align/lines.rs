@@ -38,8 +38,18 @@ fn walk(table: &DeTable<'_>, above: &str, found: &mut dyn FnMut(String, usize)) 
             above => format!("{above}.{}", key.get_ref()),
         };
         found(path.clone(), key.span().start);
-        if let DeValue::Table(inner) = value.get_ref() {
-            walk(inner, &path, found);
+        match value.get_ref() {
+            DeValue::Table(inner) => walk(inner, &path, found),
+            DeValue::Array(all) => {
+                for (i, one) in all.iter().enumerate() {
+                    let path = format!("{path}.{i}");
+                    found(path.clone(), one.span().start);
+                    if let DeValue::Table(inner) = one.get_ref() {
+                        walk(inner, &path, found);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -56,6 +66,9 @@ mod tests {
         let of = |name: &str| lines[name];
         assert_eq!((of("seed"), of("method"), of("method.name")), (1, 3, 5));
         assert_eq!(of("method.kl.scope"), 6);
+        let text = "[[parts]]\nweight = 1\n\n[[parts]]\nbeta = 1\n";
+        let (_, lines) = super::lines("x.toml", text).unwrap();
+        assert_eq!((lines["parts.0.weight"], lines["parts.1.beta"]), (2, 5));
         let error = super::lines("x.toml", "a = 1\nb = \n").unwrap_err();
         assert!(error.to_string().starts_with("x.toml:2: "), "{error}");
     }

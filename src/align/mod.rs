@@ -56,6 +56,7 @@ mod folder;
 mod job;
 mod layers;
 mod lines;
+mod merge;
 mod method;
 mod objective;
 mod preset;

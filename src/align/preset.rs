@@ -9,13 +9,16 @@ use toml::Table;
 /// Settings that papers report, to begin with; learning rates are for models of billions of
 /// parameters, small ones take more.
 ///
+/// Each sets all that training depends on, and its file says of each value whether it is the
+/// paper's, the default of the paper's code (HALOs), or ours.
+///
 /// | preset | values | where they come from |
 /// |---|---|---|
-/// | `sft` | learning rate 2e-5, cosine after 10 % warm-up, one epoch, no decay | Zephyr, arXiv:2310.16944 §4 |
-/// | `kto` | β 0.1, λ 1, learning rate 5e-6, batch 32, clipping at 10 | KTO, arXiv:2402.01306 v5, Table 1 and §4.2 |
+/// | `sft` | learning rate 2e-5, cosine after 10 % warm-up | Zephyr, arXiv:2310.16944 §4; batch, epochs and decay are ours |
+/// | `kto` | β 0.1, λ 1, learning rate 5e-6, batch 32, clipping at 10 | KTO, arXiv:2402.01306 v5, Table 1; warm-up, schedule, epochs and decay are not |
 /// | `kto-after-sft` | the same with β 0.05: the reference was tuned on the same data | v5, Table 1 (Llama-3-8B, SFT+KTO) |
-/// | `kto-reference-free` | no reference, λ_D 1.75 | v5, §4.3 |
-/// | `dpo` | β 0.1, learning rate 5e-7, linear after 10 % warm-up, batch 32, no decay | Zephyr, arXiv:2310.16944 §4 |
+/// | `kto-reference-free` | no reference, λ_D 1.75 | v5, §4.3; the rest is ours |
+/// | `dpo` | β 0.1, learning rate 5e-7, linear after 10 % warm-up, batch 32 | Zephyr, arXiv:2310.16944 §4; one epoch and no decay are ours |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Preset {
@@ -63,9 +66,11 @@ impl Preset {
         }
     }
 
+    /// Its settings as a table. The file is compiled in, so that it can only be wrong in a build
+    /// whose tests, which read each preset, fail.
     pub(super) fn table(self) -> Table {
-        // A test reads each of them.
-        self.toml().parse().unwrap_or_default()
+        let table = self.toml().parse::<Table>();
+        table.unwrap_or_else(|error| panic!("preset {self} is TOML: {error}"))
     }
 }
 

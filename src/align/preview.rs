@@ -1,6 +1,6 @@
 //! What would be trained on, without training.
 
-use super::examples::{Examples, read};
+use super::examples::{Examples, check_strict, read};
 use super::report::Event;
 use super::settings::Settings;
 use crate::data::{
@@ -107,14 +107,21 @@ impl Look<'_> {
             settings.data.encoder(encoder)
         };
         let encoder = (encoder(limits.0, limits.1), encoder(usize::MAX, usize::MAX));
-        let shown = rows.min(train.len());
-        let encoded = E::encode(&train[..shown], &encoder.0)?;
+        // The first that are kept, which may be behind others that are dropped.
+        let mut kept = Vec::new();
+        for one in train.chunks(1) {
+            if kept.len() >= rows {
+                break;
+            }
+            kept.extend(E::encode(one, &encoder.0)?.examples);
+        }
         let mut pieces = Vec::new();
-        for row in &encoded.examples {
+        for row in kept.iter().take(rows) {
             pieces.extend(E::pieces(row, &folder.tokenizer)?);
         }
         let all: Vec<E> = train.into_iter().chain(held_out).collect();
         let report = E::encode(&all, &encoder.0)?.report;
+        check_strict(settings, &report)?;
         let whole = E::encode(&all, &encoder.1)?.examples;
         let lengths: Vec<(usize, Vec<usize>)> = whole.iter().map(E::lengths).collect();
         Ok(Preview {

@@ -80,6 +80,10 @@ impl SamplerSettings {
             ("sampler.class_ratio", self.class_ratio.is_some()),
             ("sampler.stratified", self.stratified),
         ];
+        if self.mixing != Mixing::FirstExhausted && self.sources.is_empty() {
+            let message = "says how sources are mixed: it needs sampler.sources";
+            return Err(refused("sampler.mixing", message));
+        }
         let thumbs = method.feedback() == DataKind::Thumbs;
         match of_thumbs.iter().find(|(_, given)| *given && !thumbs) {
             Some((place, _)) => Err(for_thumbs(place, method)),

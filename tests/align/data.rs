@@ -56,6 +56,31 @@ fn without_a_model_rows_are_texts() {
 }
 
 #[test]
+fn shown_are_the_first_that_are_kept() {
+    let world = World::new();
+    // The first prompt leaves room for one token of its completion, and is dropped.
+    let prompts = ["what is red bad ? ", "sky ", "sea ", "blue "];
+    let rows = prompts.map(|prompt| {
+        let row = serde_json::json!({"prompt": prompt, "completion": "yes no very"});
+        format!("{row}\n")
+    });
+    std::fs::write(world.path("demonstrations.jsonl"), rows.concat()).unwrap();
+    let mut settings = world.settings("demonstrations", "out", "method = { name = 'sft' }");
+    settings.data.held_out = 0.0;
+    settings.data.max_length = Some(6);
+    settings.data.max_prompt_length = Some(5);
+    let seen = preview(&settings, 2, &mut |_| {}).unwrap();
+    let dropped: usize = seen.tokens.unwrap().report.dropped.values().sum();
+    assert_eq!((dropped, seen.rows.len()), (1, 2));
+    settings.data.strict = true;
+    let error = preview(&settings, 2, &mut |_| {}).unwrap_err().to_string();
+    assert!(
+        error.contains("strict: an example had to be dropped"),
+        "{error}"
+    );
+}
+
+#[test]
 fn lengths_are_those_before_the_cut() {
     let world = World::new();
     let mut settings = world.settings("demonstrations", "out", "method = { name = 'sft' }");

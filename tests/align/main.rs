@@ -4,6 +4,7 @@ mod common;
 mod data;
 #[cfg(feature = "hub")]
 mod hub;
+mod layers;
 mod methods;
 mod program;
 mod settings;

@@ -2,8 +2,7 @@
 
 use crate::common::World;
 use burn_kto::Error;
-use burn_kto::align::{Alignment, Layers, Method, Preset, Settings};
-use burn_kto::reference::ReferenceChoice;
+use burn_kto::align::{Alignment, Layers, Method, Settings};
 
 fn settings(toml: &str) -> Result<Settings, Error> {
     let mut layers = Layers::new();
@@ -94,6 +93,14 @@ fn what_is_not_known_is_named_with_its_line_and_what_is_near() {
             "run.toml:2: balance: must be \"three-halves\", \"four-thirds\" or a number",
         ),
         ("a = 1\nb =", "run.toml:2: "),
+        (
+            "[method]\nname = 'mixed'\n[[method.parts]]\nbeta = 1\n[[method.parts]]\n[[method.parts]]\nbeta = 1\nbetta = 2",
+            "run.toml:8: betta is not a setting; did you mean beta?",
+        ),
+        (
+            "seed = 1\nmethod = 'dop'",
+            "run.toml:2: name must be one of sft, kto,",
+        ),
     ];
     for (toml, expected) in cases {
         let said = refusal(toml);
@@ -203,6 +210,18 @@ fn what_the_method_would_ignore_is_refused() {
             "data.every_turn: is for demonstrations: sft; got method kto",
         ),
         (
+            "data = { pairs = 'all' }",
+            "data.pairs: is for methods on pairs; got method kto",
+        ),
+        (
+            "data = { max_length = 8, max_prompt_length = 8 }",
+            "data.max_prompt_length: must be less than max_length, so that completions fit; got 8 of 8",
+        ),
+        (
+            "sampler = { mixing = 'all-exhausted' }",
+            "sampler.mixing: says how sources are mixed: it needs sampler.sources",
+        ),
+        (
             "method = { name = 'kto', beta = -1 }",
             "beta must be positive and finite, got -1",
         ),
@@ -223,81 +242,6 @@ fn what_the_method_would_ignore_is_refused() {
         let said = refusal(toml);
         assert!(said.starts_with(expected), "{said}\nfor {expected}");
     }
-}
-
-#[test]
-fn layers_lie_on_each_other() {
-    let mut layers = Layers::new();
-    layers.preset(Preset::Kto);
-    layers
-        .text("a.toml", "seed = 5\n[method]\nbeta = 0.3")
-        .unwrap();
-    layers.set("--set", "method.kl.scope=micro-batch").unwrap();
-    layers.set("--set", "trainer.warmup = 0.4").unwrap();
-    layers.put("--beta", "method.beta", 0.4);
-    let settings = layers.settings().unwrap();
-    let Method::Kto(kto) = &settings.method else {
-        panic!()
-    };
-    assert_eq!(
-        (kto.beta, settings.seed, settings.trainer.warmup),
-        (0.4, 5, 0.4)
-    );
-    assert_eq!(settings.optimizer.max_grad_norm, 10.0);
-    // Another method takes nothing over.
-    layers.put("--method", "method.name", "sft");
-    assert_eq!(
-        layers.settings().unwrap().method,
-        Method::Sft(Default::default())
-    );
-    layers.set("--set", "method.varian=nll").unwrap();
-    let error = layers.settings().unwrap_err().to_string();
-    assert!(
-        error.starts_with(
-            "--set method.varian: varian is not a setting of method sft; did you mean variant?"
-        ),
-        "{error}"
-    );
-    for wrong in ["trainer.warmup", "=1", "a..b=1", "a="] {
-        assert!(layers.set("--set", wrong).is_err(), "{wrong}");
-    }
-}
-
-#[test]
-fn presets_have_the_papers_values() {
-    let of = |preset: Preset| {
-        let mut layers = Layers::new();
-        layers.preset(preset);
-        let settings = layers.settings().unwrap();
-        settings.validate().unwrap();
-        settings
-    };
-    for preset in Preset::ALL {
-        let settings = of(preset);
-        assert_eq!(settings.trainer.batch_size, 32, "{preset}");
-        assert!(
-            preset.toml().starts_with("# "),
-            "{preset}: where is it from?"
-        );
-        assert_eq!(preset.name().parse::<Preset>().unwrap(), preset);
-    }
-    let kto = |preset| match of(preset).method {
-        Method::Kto(kto) => (kto.beta, kto.desirable_weight, kto.undesirable_weight),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(kto(Preset::Kto), (0.1, 1.0, 1.0));
-    assert_eq!(kto(Preset::KtoAfterSft), (0.05, 1.0, 1.0));
-    assert_eq!(kto(Preset::KtoReferenceFree), (0.1, 1.75, 1.0));
-    let reference = of(Preset::KtoReferenceFree).reference;
-    assert!(matches!(reference, ReferenceChoice::Free));
-    assert_eq!(of(Preset::Kto).trainer.learning_rate, Some(5e-6));
-    assert_eq!(of(Preset::Dpo).trainer.learning_rate, Some(5e-7));
-    assert_eq!(of(Preset::Sft).trainer.learning_rate, Some(2e-5));
-    let error = "kot".parse::<Preset>().unwrap_err().to_string();
-    assert!(
-        error.contains("must be one of sft, kto,") && error.ends_with("got kot; did you mean kto?"),
-        "{error}"
-    );
 }
 
 #[test]
