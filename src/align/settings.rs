@@ -95,6 +95,12 @@ impl Settings {
             let message = format!("must be at most {}, got {}", i64::MAX, self.seed);
             return Err(refused("seed", message));
         }
+        if self.output.folder.as_os_str().is_empty() {
+            return Err(refused(
+                "output.folder",
+                "must name a folder, got an empty text",
+            ));
+        }
         self.method.validate(&self.reference)?;
         self.data.validate(&self.method)?;
         self.sampler.validate(&self.method)?;
