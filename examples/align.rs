@@ -18,7 +18,6 @@ use clap::Parser;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 /// The demonstration: supervised fine-tuning, samples, thumbs, KTO, and how much better it became.
 ///
@@ -49,6 +48,8 @@ pub(crate) struct Options {
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
+    // Without a handler Ctrl-C still ends the process, as ever.
+    let _ = ctrlc::set_handler(on_interrupt);
     match demo::run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_interrupted() => {
@@ -74,26 +75,26 @@ impl Options {
     }
 }
 
-/// Ends the run after the current step at the first Ctrl-C; a second one ends the process.
-fn stop_on_interrupt(flag: Arc<AtomicBool>) {
-    static CURRENT: OnceLock<std::sync::Mutex<Arc<AtomicBool>>> = OnceLock::new();
-    let slot = CURRENT.get_or_init(|| {
-        let handler = || {
-            let Some(Ok(flag)) = CURRENT.get().map(|slot| slot.lock()) else {
-                std::process::exit(INTERRUPTED.into());
-            };
-            if flag.swap(true, Ordering::Relaxed) {
-                std::process::exit(INTERRUPTED.into());
-            }
-            eprintln!("stopping after this step; once more to stop at once");
-        };
-        // Without a handler Ctrl-C still ends the process, as ever.
-        let _ = ctrlc::set_handler(handler);
-        std::sync::Mutex::new(flag.clone())
-    });
-    if let Ok(mut slot) = slot.lock() {
-        *slot = flag;
+/// Whether Ctrl-C was pressed; a second one ends the process.
+static CAME: AtomicBool = AtomicBool::new(false);
+
+/// Ends a run after the step in which Ctrl-C came.
+struct StopRun;
+
+impl Hook for StopRun {
+    fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
+        if CAME.load(Ordering::Relaxed) {
+            done.stop();
+        }
+        Ok(())
     }
+}
+
+fn on_interrupt() {
+    if CAME.swap(true, Ordering::Relaxed) {
+        std::process::exit(INTERRUPTED.into());
+    }
+    eprintln!("stopping after this step; once more to stop at once");
 }
 
 /// Mean of a metric as text.

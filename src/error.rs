@@ -180,7 +180,7 @@ pub enum Error {
         message: String,
     },
     /// An output folder in which a run stands that is not to be continued.
-    #[error("{} holds a run already ({found}): go on with it, or choose another folder", .path.display())]
+    #[error("{} holds a run already ({found}): resume it, or choose another folder", .path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,

@@ -2,7 +2,7 @@
 //! for.
 
 use crate::world::{self, Complaint};
-use crate::{Options, shown, stop_on_interrupt};
+use crate::{Options, StopRun, shown};
 use burn::module::Module;
 use burn_kto::prelude::*;
 use rand::SeedableRng;
@@ -244,9 +244,7 @@ fn trainer_with(options: &Options, learning_rate: f64, epochs: usize) -> Result<
         .with_batch_size(32)
         .with_micro_batch_size(32)
         .with_seed(options.seed);
-    let trainer = Trainer::new(config)?;
-    stop_on_interrupt(trainer.stop_flag());
-    Ok(trainer)
+    Ok(Trainer::new(config)?.with_hook(StopRun))
 }
 
 /// Answers to each complaint with a thumb each.

@@ -1,12 +1,11 @@
 //! The main job: settings in, an aligned folder and a report out.
 
 use super::examples::{Encoding, Examples, path, read};
-use super::folder::{absolute, check_folder, check_same_run};
+use super::folder::{Start, absolute, check_folder, check_same_run};
 use super::job::Job;
 use super::refusal::refused;
 use super::report::{Event, Report};
 use super::settings::Settings;
-use crate::data::Encoder;
 use crate::error::Error;
 use crate::model::{Llama, ModelFolder};
 use crate::train::{Hook, Hooks, Progress};
@@ -42,8 +41,9 @@ impl Alignment {
         }
     }
 
-    /// Goes on from the checkpoint in the folder of the run. Where there is none, and where model
-    /// or reference are others than in its `run.toml`, [`run`](Self::run) refuses to.
+    /// Goes on from the checkpoint in the folder of the run; a run that ended before its first one
+    /// begins again. Where no run is, and where model or reference are others than in its
+    /// `run.toml`, [`run`](Self::run) refuses to.
     pub fn with_resume(mut self) -> Self {
         self.resume = true;
         self
@@ -77,29 +77,30 @@ impl Alignment {
         let name = settings.model.as_deref();
         let name = name.ok_or_else(|| refused("model", "says what to align: it is missing"))?;
         let out = &settings.output.folder;
-        check_folder(out, name, self.resume)?;
+        let start = check_folder(out, name, self.resume)?;
         let device = settings.device.open()?;
         let folder = ModelFolder::open(name)?;
-        let lengths = settings.data.lengths(folder.max_length())?;
-        let encoder = Encoder::new(&folder.tokenizer, folder.template(), lengths.0);
-        let encoder = encoder.with_max_prompt_length(lengths.1);
-        let encoding = Encoding::new(settings, settings.data.encoder(encoder))?;
+        let limits = settings.data.limits(folder.max_length())?;
+        let encoding = Encoding::new(settings, settings.data.encoder(&folder, limits))?;
         let mut resolved = settings.clone();
         resolved.model = Some(absolute(folder.name())?);
         let data = &mut resolved.data;
         data.path = data.path.as_deref().map(absolute).transpose()?;
         data.cache = data.cache.as_deref().map(absolute).transpose()?;
-        resolved.data.max_length = Some(lengths.0);
-        resolved.data.max_prompt_length = Some(lengths.1);
+        resolved.data.max_length = Some(limits.sequence);
+        resolved.data.max_prompt_length = Some(limits.prompt);
         resolved.trainer.learning_rate = Some(settings.trainer_config().learning_rate);
-        if self.resume {
+        if start != Start::Anew {
             check_same_run(&resolved)?;
+        }
+        if start == Start::Again {
+            tell(&Event::Note("no checkpoint yet: the run begins again"));
         }
         let (examples, read) = read(settings, tell)?;
         let job = Job {
             folder: &folder,
             settings: resolved,
-            resume: self.resume,
+            start,
             progress: self.progress,
             hooks: self.hooks,
             read,
@@ -109,7 +110,7 @@ impl Alignment {
             Examples::Thumbs(examples) => {
                 let parts = encoding.parts(examples, |e| &e.prompt, tell)?;
                 let policy = load(&folder, &device, tell)?;
-                job.thumbs(policy, parts, lengths.0, tell)
+                job.thumbs(policy, parts, limits.sequence, tell)
             }
             Examples::Pairs(examples) => {
                 let parts = encoding.parts(examples, |e| &e.prompt, tell)?;

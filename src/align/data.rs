@@ -5,6 +5,7 @@ use super::refusal::refused;
 use super::sampler::for_thumbs;
 use crate::data::{Encoder, Format, RankedPairs, Reader, ScoreLabels, ScoreThreshold, ScoreWeight};
 use crate::error::Error;
+use crate::model::ModelFolder;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -142,7 +143,7 @@ impl DataSettings {
                 return Err(refused(&format!("data.{name}"), message));
             }
         }
-        let thumbs = method.feedback() == DataKind::Thumbs;
+        let thumbs = method.data_kind() == DataKind::Thumbs;
         if self.threshold.is_some() && !thumbs {
             return Err(for_thumbs("data.threshold", method));
         }
@@ -153,7 +154,7 @@ impl DataSettings {
         if let Some(labels) = self.labels(0) {
             labels.validate()?;
         }
-        if self.pairs != RankedPairs::Adjacent && method.feedback() != DataKind::Pairs {
+        if self.pairs != RankedPairs::Adjacent && method.data_kind() != DataKind::Pairs {
             let name = method.name();
             let message = format!("is for methods on pairs; got method {name}");
             return Err(refused("data.pairs", message));
@@ -161,7 +162,7 @@ impl DataSettings {
         if let (Some(most), Some(prompt)) = (self.max_length, self.max_prompt_length) {
             fits(prompt, most)?;
         }
-        let teaches = method.feedback() == DataKind::Demonstrations;
+        let teaches = method.data_kind() == DataKind::Demonstrations;
         let of_sft = [
             ("data.every_turn", self.every_turn),
             ("data.generation_marks", self.generation_marks),
@@ -215,12 +216,12 @@ impl DataSettings {
         })
     }
 
-    /// Longest sequence and prompt, for a model that reads so many tokens.
+    /// The limits, for a model that reads so many tokens.
     ///
     /// # Errors
     ///
     /// If it does not read that many.
-    pub(super) fn lengths(&self, longest: usize) -> Result<(usize, usize), Error> {
+    pub(super) fn limits(&self, longest: usize) -> Result<Limits, Error> {
         let most = self.max_length.unwrap_or(longest.min(512));
         if most > longest {
             let message = format!(
@@ -230,10 +231,16 @@ impl DataSettings {
         }
         let prompt = self.max_prompt_length.unwrap_or(most / 2);
         fits(prompt, most)?;
-        Ok((most, prompt))
+        Ok(Limits {
+            sequence: most,
+            prompt,
+        })
     }
 
-    pub(super) fn encoder<'a>(&self, mut encoder: Encoder<'a>) -> Encoder<'a> {
+    /// The encoder of a model's folder within these limits.
+    pub(super) fn encoder<'a>(&self, folder: &'a ModelFolder, limits: Limits) -> Encoder<'a> {
+        let encoder = Encoder::new(&folder.tokenizer, folder.template(), limits.sequence);
+        let mut encoder = encoder.with_max_prompt_length(limits.prompt);
         if self.generation_marks {
             encoder = encoder.with_generation_marks();
         }
@@ -242,6 +249,24 @@ impl DataSettings {
         }
         encoder
     }
+}
+
+/// Tokens that fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Tokens of a sequence.
+    pub sequence: usize,
+    /// Tokens of its prompt.
+    pub prompt: usize,
+}
+
+impl Limits {
+    /// Whatever there is fits.
+    pub(super) const NONE: Self = Self {
+        sequence: usize::MAX,
+        prompt: usize::MAX,
+    };
 }
 
 /// Refuses prompts that leave no room for a completion.

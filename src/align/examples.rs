@@ -28,7 +28,7 @@ pub(super) fn read(
     let reader = settings.data.reader(settings.seed);
     let limit = settings.data.limit.unwrap_or(usize::MAX);
     let (mut examples, report) = match (
-        settings.method.feedback(),
+        settings.method.data_kind(),
         settings.data.labels(settings.seed),
     ) {
         (DataKind::Thumbs, Some(labels)) => {
@@ -87,7 +87,7 @@ pub(super) struct Parts<T> {
 pub(super) struct Encoding<'a> {
     settings: &'a Settings,
     encoder: Encoder<'a>,
-    /// Of what is cached, made before the data is read.
+    /// The key of what is cached, made before the data is read.
     key: Option<CacheKey>,
 }
 

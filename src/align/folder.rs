@@ -7,25 +7,40 @@ use crate::train::{Hook, RunStarted, occupied};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// All settings of a run, in its folder.
+const SETTINGS: &str = "run.toml";
+
+/// How a run begins in its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// In a folder without a run.
+    Anew,
+    /// In the folder of a run that ended before its first checkpoint.
+    Again,
+    /// From a checkpoint.
+    FromCheckpoint,
+}
+
 /// Refuses a folder with a run in it, unless that goes on; one without a run, if one should go on;
-/// and the model's own.
-pub(super) fn check_folder(out: &Path, model: &Path, resume: bool) -> Result<(), Error> {
-    let found = occupied(out);
-    if resume {
-        let kept = found.is_some_and(|found| found.starts_with("checkpoint"));
-        if !kept {
-            let message = format!(
-                "no checkpoint in {}: there is nothing to go on from",
-                out.display()
-            );
+/// one with a model that may be another run's; and the model's own.
+pub(super) fn check_folder(out: &Path, model: &Path, resume: bool) -> Result<Start, Error> {
+    let start = match (occupied(out), resume) {
+        (None, false) => Start::Anew,
+        (Some(found), false) => {
+            return Err(Error::Occupied {
+                path: out.into(),
+                found,
+            });
+        }
+        (Some(found), true) if found.starts_with("checkpoint") => Start::FromCheckpoint,
+        // The trainer had accepted the folder.
+        (_, true) if out.join(SETTINGS).exists() => Start::Again,
+        (_, true) => {
+            let out = out.display();
+            let message = format!("no checkpoint in {out}: there is nothing to go on from");
             return Err(refused("resume", message));
         }
-    } else if let Some(found) = found {
-        return Err(Error::Occupied {
-            path: out.into(),
-            found,
-        });
-    }
+    };
     let aligned = out.join("model");
     if same_folder(&aligned, model) || same_folder(out, model) {
         return Err(Error::Model {
@@ -33,13 +48,13 @@ pub(super) fn check_folder(out: &Path, model: &Path, resume: bool) -> Result<(),
             message: "what comes out would be written into it: choose another --out".into(),
         });
     }
-    if aligned.exists() && !resume {
+    if aligned.exists() && start != Start::FromCheckpoint {
         return Err(Error::Model {
             path: aligned,
             message: "a model is there: choose another --out".into(),
         });
     }
-    Ok(())
+    Ok(start)
 }
 
 /// Whether both are there and one.
@@ -51,7 +66,7 @@ fn same_folder(a: &Path, b: &Path) -> bool {
 /// Refuses to go on with another model or reference than the run in the folder has, which the
 /// checkpoint does not know by name.
 pub(super) fn check_same_run(settings: &Settings) -> Result<(), Error> {
-    let path = settings.output.folder.join("run.toml");
+    let path = settings.output.folder.join(SETTINGS);
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     let before: Settings = toml::from_str(&text).map_err(|error| Error::Checkpoint {
         path: path.clone(),
@@ -101,7 +116,7 @@ impl Hook for Record {
 fn write_settings(settings: &Settings) -> Result<(), Error> {
     let folder = &settings.output.folder;
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let path = folder.join("run.toml");
+    let path = folder.join(SETTINGS);
     let head = format!(
         "# All settings of this run of burn-kto {}; it is the same again with\n\
          # burn-kto align --config {} --out OTHER\n\n",
@@ -116,20 +131,23 @@ fn write_settings(settings: &Settings) -> Result<(), Error> {
 /// since, whose checkpoint was accepted: it goes when the new one is whole.
 pub(super) fn write_model(
     out: &Path,
-    resumed: bool,
+    start: Start,
     save: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<PathBuf, Error> {
     let folder = out.join("model");
-    if !(resumed && folder.exists()) {
+    if start != Start::FromCheckpoint {
         save(&folder)?;
         return Ok(folder);
     }
     let (new, old) = (out.join("model.new"), out.join("model.old"));
     remove(&new)?;
     save(&new)?;
-    remove(&old)?;
-    fs::rename(&folder, &old).map_err(Error::io("rename", &folder))?;
+    if folder.exists() {
+        remove(&old)?;
+        fs::rename(&folder, &old).map_err(Error::io("rename", &folder))?;
+    }
     fs::rename(&new, &folder).map_err(Error::io("rename", &new))?;
+    // Also that of a save that was cut short between the two.
     remove(&old)?;
     Ok(folder)
 }

@@ -1,7 +1,7 @@
 //! What each kind of method does with a model and examples.
 
 use super::examples::Parts;
-use super::folder::{Record, write_model};
+use super::folder::{Record, Start, write_model};
 use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
 use super::refusal::refused;
@@ -24,7 +24,7 @@ use std::time::Instant;
 pub(super) struct Job<'a> {
     pub(super) folder: &'a ModelFolder,
     pub(super) settings: Settings,
-    pub(super) resume: bool,
+    pub(super) start: Start,
     pub(super) progress: Progress,
     pub(super) hooks: Hooks,
     pub(super) read: ReadReport,
@@ -238,7 +238,7 @@ impl Job<'_> {
         let intervals = &mut self.settings.trainer;
         intervals.evaluate_every.get_or_insert(quarter);
         intervals.checkpoint_every.get_or_insert(quarter);
-        // Behind the hooks of the caller, which are shared with him: this one is not.
+        // A clone, since the caller shares the hooks that it gave.
         let mut hooks = self.hooks.clone();
         hooks.push(Record(self.settings.clone()));
         let mut trainer = Trainer::new(self.settings.trainer_config())?
@@ -246,15 +246,13 @@ impl Job<'_> {
             .with_progress(self.progress)
             .with_hooks(hooks)
             .with_output(&self.settings.output.folder);
-        if self.resume {
+        if self.start != Start::Anew {
             trainer = trainer.with_resume();
         }
-        let stop = trainer.stop_flag();
         tell(&Event::Started {
             train: train.len(),
             held_out: held_out.len(),
             steps,
-            stop: &stop,
         });
         if sampler != SamplerConfig::new() {
             tell(&Event::Epoch(&report));
@@ -272,7 +270,7 @@ impl Job<'_> {
             false => {
                 let out = &self.settings.output.folder;
                 let save = |folder: &Path| save(&run.policy, folder);
-                Some(write_model(out, self.resume, save)?)
+                Some(write_model(out, self.start, save)?)
             }
         };
         Ok(Report {

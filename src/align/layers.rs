@@ -217,7 +217,7 @@ fn numbered(path: &str, key: &str, i: usize) -> String {
     path.replacen(&format!(".{key}"), &format!(".{key}.{i}"), 1)
 }
 
-/// Of a setting that the method does not have: which ones do.
+/// What to say of a setting that the method does not have: which ones do.
 fn not_of(method: &str, key: &str, table: &Table, message: &str) -> String {
     let others = Method::NAMES.into_iter().filter(|other| {
         let mut table = table.clone();

@@ -70,11 +70,11 @@ mod training;
 mod wrong;
 
 pub use alignment::Alignment;
-pub use data::{DataSettings, NamedThreshold, Threshold};
+pub use data::{DataSettings, Limits, NamedThreshold, Threshold};
 pub use layers::Layers;
 pub use method::*;
 pub use preset::Preset;
-pub use preview::{Preview, PreviewRow, TokenPreview, preview};
+pub use preview::{Piece, Preview, PreviewRow, TokenCount, TokenPreview, preview};
 pub use report::{Event, Report, held_out_line};
 pub use sampler::{SamplerSettings, Source};
 pub use settings::{OutputSettings, Settings};

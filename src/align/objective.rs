@@ -14,9 +14,9 @@ use crate::train::{Controlled, Objective, Wpo, forward_objective};
 /// Any objective on these batches, chosen at run time.
 pub(super) struct Chosen<M, R, B, O>(Box<dyn Objective<M, R, Batch = B, Output = O>>);
 
-/// Of thumbs.
+/// An objective on thumbs.
 pub(super) type OnThumbs<R> = Chosen<Llama, R, BinaryBatch, BinaryOutput>;
-/// Of pairs.
+/// An objective on pairs.
 pub(super) type OnPairs<R> = Chosen<Llama, R, PreferenceBatch, PreferenceOutput>;
 
 impl<M, R, B, O> Objective<M, R> for Chosen<M, R, B, O> {
@@ -68,7 +68,7 @@ pub(super) fn as_kto(method: &Method) -> Option<Kto> {
     }
 }
 
-/// Of a method on pairs, reward models apart.
+/// The objective of a method on pairs, reward models apart.
 pub(super) fn on_pairs<R: TokenReference<Llama>>(
     method: &Method,
     seed: u64,
@@ -76,7 +76,7 @@ pub(super) fn on_pairs<R: TokenReference<Llama>>(
     Ok(match method {
         Method::Dpo(dpo) => {
             let controllers = controllers(dpo.beta_target, None)?;
-            let loss = dpo.config()?.init();
+            let loss = dpo.loss()?.init();
             let modified = level(dpo.ld_alpha, dpo.humanline);
             match (modified, controllers.is_empty()) {
                 (modified, true) => plain(loss, modified, dpo.wpo),
@@ -87,7 +87,7 @@ pub(super) fn on_pairs<R: TokenReference<Llama>>(
             }
         }
         Method::BetaDpo(dpo) => {
-            let loss = dpo.dpo()?.init();
+            let loss = dpo.loss()?.init();
             weighed(dpo.config(seed).init(loss), dpo.wpo)
         }
         Method::Mixed(m) => plain(m.config()?.init(), level(m.ld_alpha, m.humanline), m.wpo),

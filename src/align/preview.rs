@@ -1,11 +1,12 @@
 //! What would be trained on, without training.
 
+use super::data::Limits;
 use super::examples::{Examples, check_strict, read};
 use super::report::Event;
 use super::settings::Settings;
 use crate::data::{
-    BinaryExample, Encode, EncodeReport, Encoder, PreferenceExample, Prompt, ReadReport,
-    SftExample, TokenizedBinary, TokenizedPreference, TokenizedSft, hold_out,
+    BinaryExample, Encode, EncodeReport, PreferenceExample, Prompt, ReadReport, SftExample,
+    TokenizedBinary, TokenizedPreference, TokenizedSft, hold_out,
 };
 use crate::error::Error;
 use crate::model::{HfTokenizer, ModelFolder};
@@ -16,8 +17,10 @@ use crate::model::{HfTokenizer, ModelFolder};
 pub struct Preview {
     /// What became of the rows.
     pub read: ReadReport,
-    /// Examples that would be trained on, and that would be held out; before they are encoded.
-    pub parts: (usize, usize),
+    /// Examples that would be trained on, before they are encoded.
+    pub train: usize,
+    /// Examples that would be held out, before they are encoded.
+    pub held_out: usize,
     /// With a model: what its tokenizer makes of them.
     pub tokens: Option<TokenPreview>,
     /// The first rows that would be trained on.
@@ -31,10 +34,10 @@ pub struct TokenPreview {
     /// What becomes of the examples within the limits.
     pub report: EncodeReport,
     /// Longest sequence and longest prompt.
-    pub limits: (usize, usize),
-    /// Of each prompt, before anything is cut.
+    pub limits: Limits,
+    /// Tokens of each prompt, before anything is cut.
     pub prompts: Vec<usize>,
-    /// Of each completion, its end of sequence included, before anything is cut.
+    /// Tokens of each completion, its end of sequence included, before anything is cut.
     pub completions: Vec<usize>,
 }
 
@@ -44,10 +47,39 @@ pub struct TokenPreview {
 pub struct PreviewRow {
     /// What is said of it: `thumb up`, `chosen`, `demonstration`.
     pub label: String,
-    /// Its text in pieces, and which of them are scored.
-    pub pieces: Vec<(String, bool)>,
-    /// Tokens in all and of those scored; `None` without a model.
-    pub tokens: Option<(usize, usize)>,
+    /// Its text in pieces.
+    pub pieces: Vec<Piece>,
+    /// How many tokens it has; `None` without a model.
+    pub tokens: Option<TokenCount>,
+}
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Piece {
+    /// What it says.
+    pub text: String,
+    /// Whether its tokens are scored.
+    pub is_scored: bool,
+}
+
+/// Tokens of an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenCount {
+    /// Tokens in all.
+    pub all: usize,
+    /// Those of them that are scored.
+    pub scored: usize,
+}
+
+impl Piece {
+    fn new(text: impl Into<String>, is_scored: bool) -> Self {
+        Self {
+            text: text.into(),
+            is_scored,
+        }
+    }
 }
 
 /// Reads the data as [`Alignment`](super::Alignment) would, and tells what it would be trained on:
@@ -55,7 +87,7 @@ pub struct PreviewRow {
 ///
 /// # Errors
 ///
-/// As [`Alignment::run`](super::Alignment::run), as far as it goes.
+/// Where [`Alignment::run`](super::Alignment::run) would fail before it loads the weights.
 pub fn preview(
     settings: &Settings,
     rows: usize,
@@ -90,43 +122,41 @@ impl Look<'_> {
         let (settings, rows) = (self.settings, self.rows);
         let (train, held_out) =
             hold_out(examples, settings.data.held_out, settings.seed, E::prompt);
-        let parts = (train.len(), held_out.len());
+        let (trained, held) = (train.len(), held_out.len());
         let Some(folder) = self.folder else {
             let shown = train.iter().take(rows).flat_map(E::texts);
             return Ok(Preview {
                 read: self.read,
-                parts,
+                train: trained,
+                held_out: held,
                 tokens: None,
                 rows: shown.collect(),
             });
         };
-        let limits = settings.data.lengths(folder.max_length())?;
-        let encoder = |most: usize, prompt: usize| {
-            let encoder = Encoder::new(&folder.tokenizer, folder.template(), most);
-            let encoder = encoder.with_max_prompt_length(prompt);
-            settings.data.encoder(encoder)
-        };
-        let encoder = (encoder(limits.0, limits.1), encoder(usize::MAX, usize::MAX));
+        let limits = settings.data.limits(folder.max_length())?;
+        let encoder = settings.data.encoder(folder, limits);
+        let unlimited = settings.data.encoder(folder, Limits::NONE);
         // The first that are kept, which may be behind others that are dropped.
         let mut kept = Vec::new();
         for one in train.chunks(1) {
             if kept.len() >= rows {
                 break;
             }
-            kept.extend(E::encode(one, &encoder.0)?.examples);
+            kept.extend(E::encode(one, &encoder)?.examples);
         }
         let mut pieces = Vec::new();
         for row in kept.iter().take(rows) {
             pieces.extend(E::pieces(row, &folder.tokenizer)?);
         }
         let all: Vec<E> = train.into_iter().chain(held_out).collect();
-        let report = E::encode(&all, &encoder.0)?.report;
+        let report = E::encode(&all, &encoder)?.report;
         check_strict(settings, &report)?;
-        let whole = E::encode(&all, &encoder.1)?.examples;
+        let whole = E::encode(&all, &unlimited)?.examples;
         let lengths: Vec<(usize, Vec<usize>)> = whole.iter().map(E::lengths).collect();
         Ok(Preview {
             read: self.read,
-            parts,
+            train: trained,
+            held_out: held,
             tokens: Some(TokenPreview {
                 report,
                 limits,
@@ -147,7 +177,7 @@ trait Shown: Encode {
     /// Without a tokenizer.
     fn texts(&self) -> Vec<PreviewRow>;
     fn pieces(row: &Self::Tokenized, tokenizer: &HfTokenizer) -> Result<Vec<PreviewRow>, Error>;
-    /// Of the prompt and each completion.
+    /// Tokens of the prompt and of each completion.
     fn lengths(row: &Self::Tokenized) -> (usize, Vec<usize>);
 }
 
@@ -250,7 +280,7 @@ fn text(label: String, prompt: &Prompt, completion: &str) -> PreviewRow {
     };
     PreviewRow {
         label,
-        pieces: vec![(prompt, false), (completion.into(), true)],
+        pieces: vec![Piece::new(prompt, false), Piece::new(completion, true)],
         tokens: None,
     }
 }
@@ -263,19 +293,22 @@ fn decoded(
     completion: &[u32],
     runs: &[u32],
 ) -> Result<PreviewRow, Error> {
-    let mut pieces = vec![(tokenizer.decode_all(prompt)?, false)];
+    let mut pieces = vec![Piece::new(tokenizer.decode_all(prompt)?, false)];
     let all = [completion.len() as u32];
     let runs = if runs.is_empty() { &all } else { runs };
     let (mut rest, mut count, mut is_scored) = (completion, 0, true);
     for &run in runs {
         let (these, others) = rest.split_at((run as usize).min(rest.len()));
-        pieces.push((tokenizer.decode_all(these)?, is_scored));
+        pieces.push(Piece::new(tokenizer.decode_all(these)?, is_scored));
         count += if is_scored { these.len() } else { 0 };
         (rest, is_scored) = (others, !is_scored);
     }
     Ok(PreviewRow {
         label,
         pieces,
-        tokens: Some((prompt.len() + completion.len(), count)),
+        tokens: Some(TokenCount {
+            all: prompt.len() + completion.len(),
+            scored: count,
+        }),
     })
 }

@@ -6,8 +6,6 @@ use crate::loss::ClassWeights;
 use crate::train::Metrics;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// What is told while a run goes on. As text it is what a person wants to read.
@@ -48,8 +46,6 @@ pub enum Event<'a> {
         held_out: usize,
         /// Optimizer steps of the whole run.
         steps: usize,
-        /// Set it to end the run after its step, with a checkpoint.
-        stop: &'a Arc<AtomicBool>,
     },
 }
 
@@ -78,7 +74,6 @@ impl fmt::Display for Event<'_> {
                 train,
                 held_out,
                 steps,
-                ..
             } => write!(
                 f,
                 "train  {train} examples in {steps} steps, {held_out} held out"

@@ -84,7 +84,7 @@ impl SamplerSettings {
             let message = "says how sources are mixed: it needs sampler.sources";
             return Err(refused("sampler.mixing", message));
         }
-        let thumbs = method.feedback() == DataKind::Thumbs;
+        let thumbs = method.data_kind() == DataKind::Thumbs;
         match of_thumbs.iter().find(|(_, given)| *given && !thumbs) {
             Some((place, _)) => Err(for_thumbs(place, method)),
             None => Ok(()),

@@ -119,7 +119,7 @@ impl Settings {
             .with_seed(self.seed)
     }
 
-    /// As the text of a file.
+    /// The settings as the text of a file.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct ModelFolder {
     path: PathBuf,
     name: PathBuf,
-    /// Of `tokenizer.json` and what stands beside it.
+    /// The tokenizer, of `tokenizer.json` and what stands beside it.
     pub tokenizer: HfTokenizer,
     template: Option<JinjaTemplate>,
     config: LlamaConfig,
@@ -38,12 +38,12 @@ impl ModelFolder {
         Self::opened(name.as_ref(), true)
     }
 
-    /// As [`open`](Self::open), for those who will not ask for the weights: from the Hub they are
-    /// not downloaded.
+    /// Opens a folder as [`open`](Self::open) does, for those who will not ask for the weights:
+    /// from the Hub they are not downloaded.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
+    /// The errors of [`open`](Self::open).
     pub fn open_without_weights(name: impl AsRef<Path>) -> Result<Self, Error> {
         Self::opened(name.as_ref(), false)
     }
@@ -113,7 +113,7 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Of [`Llama::load`].
+    /// The errors of [`Llama::load`].
     pub fn load(&self, device: &Device) -> Result<Llama, Error> {
         Llama::load(&self.path, device)
     }
@@ -129,7 +129,7 @@ impl ModelFolder {
         self.save_with(folder.as_ref(), |partial| model.save(partial))
     }
 
-    /// As [`save`](Self::save), with what `write` puts into the folder.
+    /// Writes a folder as [`save`](Self::save) does, with what `write` puts into the folder.
     pub(crate) fn save_with(
         &self,
         folder: &Path,

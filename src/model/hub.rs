@@ -20,21 +20,11 @@ pub(super) fn fetch(
 mod online {
     use crate::error::Error;
     use crate::model::download::Bar;
+    use crate::model::llama::COMPANIONS;
     use crate::model::repository::Repository;
     use hf_hub::{HFClientSync, HFError};
     use std::path::{Path, PathBuf};
 
-    /// What a folder is read from besides its weights.
-    const FILES: [&str; 8] = [
-        "config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "chat_template.jinja",
-        "generation_config.json",
-        "tokenizer.model",
-    ];
     const WEIGHTS: [&str; 2] = ["model*.safetensors", "model.safetensors.index.json"];
 
     /// Downloads what is not in the Hub's cache yet. Where the Hub does not answer, what is there
@@ -52,10 +42,12 @@ mod online {
             .ok_or_else(|| failed("must be hf://owner/name[@revision]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
         let model = client.model(owner, name);
-        let mut files: Vec<String> = FILES.map(String::from).to_vec();
+        let mut files = vec!["config.json"];
+        files.extend(COMPANIONS);
         if weights {
-            files.extend(WEIGHTS.map(String::from));
+            files.extend(WEIGHTS);
         }
+        let files: Vec<String> = files.into_iter().map(String::from).collect();
         let online = model
             .snapshot_download()
             .maybe_revision(revision)

@@ -88,11 +88,16 @@ fn lengths_are_those_before_the_cut() {
     settings.data.max_prompt_length = Some(3);
     let preview = preview(&settings, 3, &mut |_| {}).unwrap();
     let tokens = preview.tokens.unwrap();
-    assert_eq!(tokens.limits, (6, 3));
+    assert_eq!((tokens.limits.sequence, tokens.limits.prompt), (6, 3));
     assert!(tokens.prompts.iter().all(|n| *n == 6) && tokens.prompts.len() == 12);
     assert!(tokens.completions.iter().all(|n| *n == 3));
     assert_eq!(tokens.report.truncated_prompts, 12);
-    assert_eq!(preview.parts, (9, 3));
+    assert_eq!((preview.train, preview.held_out), (9, 3));
     assert_eq!(preview.rows.len(), 3);
-    assert!(preview.rows.iter().all(|row| row.tokens == Some((6, 3))));
+    assert!(
+        preview
+            .rows
+            .iter()
+            .all(|row| row.tokens.is_some_and(|n| (n.all, n.scored) == (6, 3)))
+    );
 }

@@ -1,60 +1,31 @@
 //! A model on a hub, which is a server of this process on the loopback interface.
 
 use crate::common::World;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use crate::loopback::{COMMIT, entry, json, serve};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
-const COMMIT: &str = "0123456789012345678901234567890123456789";
-
 /// Serves a folder as `owner/name`; its address, and the requests that came.
 fn server(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = seen.clone();
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut request = String::new();
-            while reader.read_line(&mut request).is_ok_and(|n| n > 2) {}
-            let mut words = request.split(' ');
-            let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-            let json = |value: serde_json::Value| Some(value.to_string().into_bytes());
-            let resolve = format!("/owner/name/resolve/{COMMIT}/");
-            let body = if path == "/api/models/owner/name/revision/main" {
-                json(serde_json::json!({"id": "owner/name", "sha": COMMIT}))
-            } else if path.starts_with(&format!("/api/models/owner/name/tree/{COMMIT}")) {
-                let names = ["config.json", "tokenizer.json", "tokenizer_config.json"];
-                let others = ["model.safetensors", "README.md", "onnx/model.safetensors"];
-                let entry = |path: &&str| serde_json::json!({"type": "file", "oid": "e", "size": 1, "path": path});
-                json(names.iter().chain(&others).map(entry).collect())
-            } else {
-                let file = path.strip_prefix(&resolve).map(|name| folder.join(name));
-                file.and_then(|file| std::fs::read(file).ok())
-            };
-            let status = if body.is_some() {
-                "200 OK"
-            } else {
-                "404 Not Found"
-            };
-            let etag = path.rsplit('/').next().unwrap_or_default().to_string();
-            let body = body.unwrap_or_else(|| br#"{"error": "Repository not found"}"#.to_vec());
-            let head = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\netag: \"{etag}\"\r\nx-repo-commit: {COMMIT}\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            let method = method.to_string();
-            log.lock().unwrap().push(request);
-            let _ = stream.write_all(head.as_bytes());
-            if method != "HEAD" {
-                let _ = stream.write_all(&body);
-            }
+    serve(move |path| {
+        if path == "/api/models/owner/name/revision/main" {
+            return json(serde_json::json!({"id": "owner/name", "sha": COMMIT}));
         }
-    });
-    (url, seen)
+        if path.starts_with(&format!("/api/models/owner/name/tree/{COMMIT}")) {
+            let names = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+            let others = ["model.safetensors", "README.md", "onnx/model.safetensors"];
+            return json(
+                names
+                    .iter()
+                    .chain(&others)
+                    .map(|path| entry(path, 1))
+                    .collect(),
+            );
+        }
+        let file = path.strip_prefix(&format!("/owner/name/resolve/{COMMIT}/"))?;
+        std::fs::read(folder.join(file)).ok()
+    })
 }
 
 fn program(world: &World, url: &str, arguments: &str) -> Output {

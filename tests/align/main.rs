@@ -5,6 +5,9 @@ mod data;
 #[cfg(feature = "hub")]
 mod hub;
 mod layers;
+#[cfg(feature = "hub")]
+#[path = "../common/hub.rs"]
+mod loopback;
 mod methods;
 mod program;
 mod settings;

@@ -164,6 +164,178 @@ fn every_method_runs() {
     }
 }
 
+/// Data, a method, and settings each of which makes another run of it.
+const CHANGES: &[(&str, &str, &[&str])] = &[
+    (
+        "demonstrations",
+        "name = 'sft'",
+        &["label_smoothing = 0.1", "variant = 'dft'"],
+    ),
+    (
+        "thumbs",
+        "name = 'kto'",
+        &[
+            "beta = 0.3",
+            "desirable_weight = 2",
+            "undesirable_weight = 2",
+            "balance = 1.2",
+            "value = 'concave'",
+            "value = 'linear'",
+            "kl = { scope = 'fixed', value = 0.5 }",
+            "kl = { scope = 'window', clamp = false }",
+            "humanline = [-1e-4, 1e-4]",
+            "beta_target = {}",
+            "weights_from_counts = { interval = 1.4 }",
+        ],
+    ),
+    (
+        "thumbs",
+        "name = 'apo-zero'",
+        &["beta = 0.3", "desirable_weight = 2", "balance = 1.2"],
+    ),
+    (
+        "thumbs",
+        "name = 'bco'",
+        &["beta = 0.3", "shift = 'pooled'"],
+    ),
+    (
+        "pairs",
+        "name = 'dpo'",
+        &[
+            "beta = 0.3",
+            "variant = 'ipo'",
+            "label_smoothing = 0.2",
+            "divergence = 'js'",
+            "ld_alpha = 0.5",
+            "humanline = [-1e-4, 1e-4]",
+            "wpo = true",
+            "beta_target = { metric = 'rewards/margins', gain = -0.1 }",
+        ],
+    ),
+    (
+        "pairs",
+        "name = 'dpo', variant = 'disco-pop'",
+        &["temperature = 0.5"],
+    ),
+    (
+        "pairs",
+        "name = 'dpo', divergence = 'alpha'",
+        &["divergence_alpha = 0.9"],
+    ),
+    (
+        "pairs",
+        "name = 'beta-dpo'",
+        &["alpha = 0", "keep = 1.0", "min_beta = 0.5", "wpo = true"],
+    ),
+    (
+        "pairs",
+        "name = 'mixed'",
+        &["sft_weight = 1", "parts = [{ weight = 1 }, { beta = 1 }]"],
+    ),
+    (
+        "pairs",
+        "name = 'rpo'",
+        &["beta = 0.3", "sft_weight = 0.5", "ld_alpha = 0.5"],
+    ),
+    ("pairs", "name = 'mpo'", &["beta = 0.3", "wpo = true"]),
+    (
+        "pairs",
+        "name = 'simpo'",
+        &[
+            "beta = 3",
+            "gamma = 3",
+            "gamma_ratio = 2",
+            "label_smoothing = 0.1",
+            "sft_weight = 1",
+        ],
+    ),
+    (
+        "pairs",
+        "name = 'cpo'",
+        &["beta = 0.3", "label_smoothing = 0.1", "sft_weight = 0.5"],
+    ),
+    (
+        "pairs",
+        "name = 'cpo', variant = 'alpha-po'",
+        &["alpha = 0.9", "gamma = 2"],
+    ),
+    (
+        "pairs",
+        "name = 'orpo'",
+        &["beta = 0.3", "sft_weight = 0.5"],
+    ),
+    (
+        "pairs",
+        "name = 'slic'",
+        &["margin = 100", "sft_weight = 0.5"],
+    ),
+    ("pairs", "name = 'reward'", &["centring = 1"]),
+];
+
+/// Sections besides, for KTO.
+const SECTIONS: &[&str] = &[
+    "seed = 7",
+    "reference = { name = 'free' }",
+    "reference = { name = 'moving', every = 1 }",
+    "trainer = { warmup = 1.0 }",
+    "trainer = { schedule = 'constant' }",
+    "optimizer = { weight_decay = 0.5 }",
+    "optimizer = { weight_decay = 0.5, decay = 'all' }",
+    "optimizer = { max_grad_norm = 1e-3 }",
+    "optimizer = { beta_1 = 0.5 }",
+    "optimizer = { beta_2 = 0.5 }",
+    "optimizer = { epsilon = 1e-2 }",
+    "sampler = { keep_desirable = 0.5 }",
+    "sampler = { keep_undesirable = 0.5 }",
+    "data = { max_length = 8 }",
+    "data = { limit = 6 }",
+];
+
+#[test]
+fn every_setting_makes_another_run() {
+    let world = World::new();
+    let mut runs = 0;
+    let mut weights = |data: &str, toml: &str| {
+        runs += 1;
+        let report = world.run(data, &format!("out{runs}"), toml);
+        let report = report.unwrap_or_else(|error| panic!("{toml}: {error}"));
+        let weights = report.model.unwrap().join("model.safetensors");
+        std::fs::read(weights).unwrap()
+    };
+    let mut without_effect = Vec::new();
+    for (data, method, settings) in CHANGES {
+        let plain = weights(data, &format!("method = {{ {method} }}"));
+        for setting in *settings {
+            if weights(data, &format!("method = {{ {method}, {setting} }}")) == plain {
+                without_effect.push(format!("{method}, {setting}"));
+            }
+        }
+    }
+    let unclamped =
+        |kl: &str| format!("method = {{ name = 'kto', kl = {{ {kl}, clamp = false }} }}");
+    let plain = weights("thumbs", &unclamped("scope = 'window'"));
+    for kl in [
+        "scope = 'micro-batch'",
+        "scope = 'moving-average', decay = 0.9",
+    ] {
+        if weights("thumbs", &unclamped(kl)) == plain {
+            without_effect.push(kl.into());
+        }
+    }
+    let mut seen = vec![("nothing", weights("thumbs", ""))];
+    for section in SECTIONS {
+        let weights = weights("thumbs", section);
+        if let Some((other, _)) = seen.iter().find(|(_, others)| *others == weights) {
+            without_effect.push(format!("{section}, as {other}"));
+        }
+        seen.push((section, weights));
+    }
+    assert!(
+        without_effect.is_empty(),
+        "without effect: {without_effect:#?}"
+    );
+}
+
 #[test]
 fn every_variant_and_divergence_of_dpo_runs() {
     let world = World::new();

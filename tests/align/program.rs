@@ -74,7 +74,7 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
     // A folder with a run in it is left alone, unless that goes on.
     let error = world.refused("align --config first/run.toml");
     assert!(
-        error.contains("first holds a run already (checkpoint): go on with it, or choose"),
+        error.contains("first holds a run already (checkpoint): resume it, or choose"),
         "{error}"
     );
     world.said("align --config first/run.toml --resume");
@@ -181,6 +181,42 @@ fn nobody_has_to_listen() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(world.path("out/model/model.safetensors").exists());
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
+    let world = World::new();
+    let tail = format!("--model model --data thumbs.jsonl {TINY} --epochs 400 --every 1000");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_burn-kto"))
+        .args(format!("align --out out {tail}").split_whitespace())
+        .current_dir(world.path(""))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !world.path("out/run.toml").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(
+        !world.path("out/checkpoint").exists(),
+        "too late for this test"
+    );
+    let said = world.said(&format!("align --out out {tail} --resume"));
+    assert!(
+        said.contains("no checkpoint yet: the run begins again"),
+        "{said}"
+    );
+    world.said(&format!("align --out whole {tail}"));
+    let weights =
+        |out: &str| std::fs::read(world.path(out).join("model/model.safetensors")).unwrap();
+    assert!(weights("out") == weights("whole"));
+    assert_eq!(metrics(&world.path("out")), metrics(&world.path("whole")));
+    // A mistyped folder is none that goes on.
+    let error = world.refused(&format!("align --out oat {tail} --resume"));
+    assert!(error.contains("resume: no checkpoint in oat"), "{error}");
 }
 
 #[cfg(unix)]

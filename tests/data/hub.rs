@@ -2,61 +2,26 @@
 //! process, so each test asks from one of its own.
 
 use super::file;
+use crate::loopback::{COMMIT, entry, json, serve};
 use burn_kto::prelude::*;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 const ROW: &str = r#"{"prompt": "a", "completion": "b", "label": true}"#;
-const COMMIT: &str = "0123456789012345678901234567890123456789";
 
 /// A data set of two files; its address, and the requests that came.
 fn server() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let log = seen.clone();
-    std::thread::spawn(move || {
-        while let Ok((mut stream, _)) = listener.accept() {
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut request = String::new();
-            while reader.read_line(&mut request).is_ok_and(|n| n > 2) {}
-            let mut words = request.split(' ');
-            let (method, path) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-            let entry = |path: &str| serde_json::json!({"type": "file", "oid": "e", "size": ROW.len(), "path": path});
-            let info = path.split('?').next() == Some("/api/datasets/owner/name");
-            let (status, body) = if info {
-                let info = serde_json::json!({"id": "owner/name", "sha": COMMIT});
-                ("200 OK", info.to_string())
-            } else if path.starts_with(&format!("/api/datasets/owner/name/tree/{COMMIT}")) {
-                (
-                    "200 OK",
-                    serde_json::json!([entry("data/train.jsonl"), entry("data/test.jsonl")])
-                        .to_string(),
-                )
-            } else if path == format!("/datasets/owner/name/resolve/{COMMIT}/data/train.jsonl") {
-                ("200 OK", ROW.to_string())
-            } else {
-                (
-                    "404 Not Found",
-                    r#"{"error": "Repository not found"}"#.to_string(),
-                )
-            };
-            let head = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\netag: \"e0\"\r\nx-repo-commit: {COMMIT}\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            // Before the answer: who has it may look at the log.
-            let method = method.to_string();
-            log.lock().unwrap().push(request);
-            let _ = stream.write_all(head.as_bytes());
-            if method != "HEAD" {
-                let _ = stream.write_all(body.as_bytes());
-            }
+    serve(|path| {
+        if path.split('?').next() == Some("/api/datasets/owner/name") {
+            return json(serde_json::json!({"id": "owner/name", "sha": COMMIT}));
         }
-    });
-    (url, seen)
+        if path.starts_with(&format!("/api/datasets/owner/name/tree/{COMMIT}")) {
+            let names = ["data/train.jsonl", "data/test.jsonl"];
+            return json(names.iter().map(|path| entry(path, ROW.len())).collect());
+        }
+        let train = format!("/datasets/owner/name/resolve/{COMMIT}/data/train.jsonl");
+        (path == train).then(|| ROW.into())
+    })
 }
 
 /// What a process with these variables says to `hf://…`.

@@ -7,6 +7,9 @@ mod formats;
 mod fuzz;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+#[path = "../common/hub.rs"]
+mod loopback;
 mod sampling;
 mod sources;
 mod stream;

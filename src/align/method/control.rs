@@ -164,7 +164,8 @@ pub(super) fn followed(beta: Option<BetaTarget>, estimates_kl: bool) -> Result<(
     let all = Watched::ALL.into_iter().filter(reported).map(Watched::name);
     let all: Vec<&str> = all.collect();
     let message = format!(
-        "is not reported by this method, got {}: choose one of {}, those of rewards with a negative gain",
+        "is not reported by this method, got {}: choose one of {}, those of rewards with a \
+             negative gain",
         metric.name(),
         all.join(", ")
     );

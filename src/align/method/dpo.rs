@@ -76,141 +76,110 @@ impl Variant {
     }
 }
 
-/// Settings of [`DpoLoss`](crate::loss::DpoLoss) and its modifiers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Dpo {
-    /// Strength of the pull to the reference. Positive.
-    pub beta: f64,
-    /// Which loss of the family.
-    pub variant: Variant,
-    /// ε, of variants that have one.
-    pub label_smoothing: Option<f64>,
-    /// τ, of `disco-pop`.
-    pub temperature: Option<f64>,
-    /// Which divergence from the reference.
-    pub divergence: Divergence,
-    /// α, of divergence `alpha`.
-    pub divergence_alpha: Option<f64>,
-    /// DPOP's λ; 0 is off.
-    pub chosen_penalty: f64,
-    /// LD-DPO's α in \[0, 1\]; 1 is off.
-    pub ld_alpha: f64,
-    /// Lower and upper bound of each token's log-ratio (arXiv:2509.24207).
-    pub humanline: Option<[f64; 2]>,
-    /// WPO: pairs weigh by how likely the policy would write them.
-    pub wpo: bool,
-    /// β follows a metric.
-    pub beta_target: Option<BetaTarget>,
+/// A struct of settings with those of a DPO loss, and that loss.
+macro_rules! of_dpo {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct $name {
+            /// Strength of the pull to the reference. Positive.
+            pub beta: f64,
+            /// Which loss of the family.
+            pub variant: Variant,
+            /// ε, of variants that have one.
+            pub label_smoothing: Option<f64>,
+            /// τ, of `disco-pop`.
+            pub temperature: Option<f64>,
+            /// Which divergence from the reference.
+            pub divergence: Divergence,
+            /// α, of divergence `alpha`.
+            pub divergence_alpha: Option<f64>,
+            /// DPOP's λ; 0 is off.
+            pub chosen_penalty: f64,
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                let DpoLossConfig { beta, chosen_penalty, .. } = DpoLossConfig::new();
+                Self {
+                    beta,
+                    variant: Variant::default(),
+                    label_smoothing: None,
+                    temperature: None,
+                    divergence: Divergence::default(),
+                    divergence_alpha: None,
+                    chosen_penalty,
+                    $($field: $default,)*
+                }
+            }
+        }
+
+        impl $name {
+            /// The loss of the DPO family.
+            pub(crate) fn loss(&self) -> Result<DpoLossConfig, Error> {
+                Ok(DpoLossConfig::new()
+                    .with_beta(self.beta)
+                    .with_variant(self.variant.with(self.label_smoothing, self.temperature)?)
+                    .with_f_divergence(self.divergence.with(self.divergence_alpha)?)
+                    .with_chosen_penalty(self.chosen_penalty))
+            }
+        }
+    };
 }
 
-impl Default for Dpo {
-    fn default() -> Self {
-        Self {
-            beta: 0.1,
-            variant: Variant::default(),
-            label_smoothing: None,
-            temperature: None,
-            divergence: Divergence::default(),
-            divergence_alpha: None,
-            chosen_penalty: 0.0,
-            ld_alpha: 1.0,
-            humanline: None,
-            wpo: false,
-            beta_target: None,
-        }
+of_dpo! {
+    /// Settings of [`DpoLoss`](crate::loss::DpoLoss) and its modifiers.
+    Dpo {
+        /// LD-DPO's α in \[0, 1\]; 1 is off.
+        ld_alpha: f64 = 1.0,
+        /// Lower and upper bound of each token's log-ratio (arXiv:2509.24207).
+        humanline: Option<[f64; 2]> = None,
+        /// WPO: pairs weigh by how likely the policy would write them.
+        wpo: bool = false,
+        /// β follows a metric.
+        beta_target: Option<BetaTarget> = None,
+    }
+}
+
+of_dpo! {
+    /// Settings of [`BetaDpo`](crate::train::BetaDpo): β for each batch, around a DPO loss.
+    BetaDpo {
+        /// How strongly β follows the margins; 0 is off.
+        alpha: f64 = BetaDpoConfig::new().alpha,
+        /// What the running mean of the margins keeps at each step, in \[0, 1).
+        momentum: f64 = BetaDpoConfig::new().momentum,
+        /// Share of the pairs of a batch that count, in (0, 1\].
+        keep: f64 = BetaDpoConfig::new().keep,
+        /// β is never below. Positive.
+        min_beta: f64 = BetaDpoConfig::new().min_beta,
+        /// WPO: pairs weigh by how likely the policy would write them.
+        wpo: bool = false,
+    }
+}
+
+of_dpo! {
+    /// A loss of the DPO family and what it counts in a sum.
+    Part {
+        /// What it counts.
+        weight: f64 = 1.0,
     }
 }
 
 impl Dpo {
-    pub(crate) fn config(&self) -> Result<DpoLossConfig, Error> {
-        Ok(DpoLossConfig::new()
-            .with_beta(self.beta)
-            .with_variant(self.variant.with(self.label_smoothing, self.temperature)?)
-            .with_f_divergence(self.divergence.with(self.divergence_alpha)?)
-            .with_chosen_penalty(self.chosen_penalty))
-    }
-
     pub(super) fn validate(&self) -> Result<(), Error> {
-        self.config()?.validate()?;
+        self.loss()?.validate()?;
         unsorted("method.wpo", self.wpo, self.variant)?;
         followed(self.beta_target, false)?;
         controllers(self.beta_target, None).map(|_| ())
     }
 }
 
-/// Settings of [`BetaDpo`](crate::train::BetaDpo): β for each batch, around a DPO loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct BetaDpo {
-    /// β0. Positive.
-    pub beta: f64,
-    /// Which loss of the family.
-    pub variant: Variant,
-    /// ε, of variants that have one.
-    pub label_smoothing: Option<f64>,
-    /// τ, of `disco-pop`.
-    pub temperature: Option<f64>,
-    /// Which divergence from the reference.
-    pub divergence: Divergence,
-    /// α, of divergence `alpha`.
-    pub divergence_alpha: Option<f64>,
-    /// DPOP's λ; 0 is off.
-    pub chosen_penalty: f64,
-    /// How strongly β follows the margins; 0 is off.
-    pub alpha: f64,
-    /// What the running mean of the margins keeps at each step, in \[0, 1).
-    pub momentum: f64,
-    /// Share of the pairs of a batch that count, in (0, 1\].
-    pub keep: f64,
-    /// β is never below. Positive.
-    pub min_beta: f64,
-    /// WPO: pairs weigh by how likely the policy would write them.
-    pub wpo: bool,
-}
-
-impl Default for BetaDpo {
-    fn default() -> Self {
-        let BetaDpoConfig {
-            alpha,
-            momentum,
-            keep,
-            min_beta,
-            ..
-        } = BetaDpoConfig::new();
-        Self {
-            beta: 0.1,
-            variant: Variant::default(),
-            label_smoothing: None,
-            temperature: None,
-            divergence: Divergence::default(),
-            divergence_alpha: None,
-            chosen_penalty: 0.0,
-            alpha,
-            momentum,
-            keep,
-            min_beta,
-            wpo: false,
-        }
-    }
-}
-
 impl BetaDpo {
-    /// The loss inside.
-    pub(crate) fn dpo(&self) -> Result<DpoLossConfig, Error> {
-        let dpo = Dpo {
-            beta: self.beta,
-            variant: self.variant,
-            label_smoothing: self.label_smoothing,
-            temperature: self.temperature,
-            divergence: self.divergence,
-            divergence_alpha: self.divergence_alpha,
-            chosen_penalty: self.chosen_penalty,
-            ..Dpo::default()
-        };
-        dpo.config()
-    }
-
     pub(crate) fn config(&self, seed: u64) -> BetaDpoConfig {
         BetaDpoConfig::new()
             .with_alpha(self.alpha)
@@ -221,62 +190,15 @@ impl BetaDpo {
     }
 
     pub(super) fn validate(&self) -> Result<(), Error> {
-        self.dpo()?.validate()?;
+        self.loss()?.validate()?;
         unsorted("method.variant", true, self.variant)?;
         self.config(0).validate()
     }
 }
 
-/// A loss of the DPO family and what it counts in a sum.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Part {
-    /// What it counts.
-    pub weight: f64,
-    /// As [`Dpo::beta`].
-    pub beta: f64,
-    /// As [`Dpo::variant`].
-    pub variant: Variant,
-    /// As [`Dpo::label_smoothing`].
-    pub label_smoothing: Option<f64>,
-    /// As [`Dpo::temperature`].
-    pub temperature: Option<f64>,
-    /// As [`Dpo::divergence`].
-    pub divergence: Divergence,
-    /// As [`Dpo::divergence_alpha`].
-    pub divergence_alpha: Option<f64>,
-    /// As [`Dpo::chosen_penalty`].
-    pub chosen_penalty: f64,
-}
-
-impl Default for Part {
-    fn default() -> Self {
-        Self {
-            weight: 1.0,
-            beta: 0.1,
-            variant: Variant::default(),
-            label_smoothing: None,
-            temperature: None,
-            divergence: Divergence::default(),
-            divergence_alpha: None,
-            chosen_penalty: 0.0,
-        }
-    }
-}
-
 impl Part {
     fn config(&self) -> Result<WeightedDpo, Error> {
-        let dpo = Dpo {
-            beta: self.beta,
-            variant: self.variant,
-            label_smoothing: self.label_smoothing,
-            temperature: self.temperature,
-            divergence: self.divergence,
-            divergence_alpha: self.divergence_alpha,
-            chosen_penalty: self.chosen_penalty,
-            ..Dpo::default()
-        };
-        Ok(WeightedDpo::new(dpo.config()?, self.weight))
+        Ok(WeightedDpo::new(self.loss()?, self.weight))
     }
 }
 

@@ -103,7 +103,7 @@ impl Method {
     }
 
     /// What it learns from.
-    pub fn feedback(&self) -> DataKind {
+    pub fn data_kind(&self) -> DataKind {
         match self {
             Self::Sft(_) => DataKind::Demonstrations,
             Self::Kto(_) | Self::ApoZero(_) | Self::Bco(_) => DataKind::Thumbs,
@@ -169,7 +169,8 @@ impl Method {
             return Err(refused(
                 "reference",
                 format!(
-                    "is for kto, apo-zero, bco, dpo, beta-dpo, mixed, rpo and mpo: {name} has no reference, got {}",
+                    "is for kto, apo-zero, bco, dpo, beta-dpo, mixed, rpo and mpo: {name} has no \
+                     reference, got {}",
                     reference.name()
                 ),
             ));
@@ -215,5 +216,48 @@ impl Method {
             Self::Slic(m) => (m.ld_alpha, m.humanline),
             _ => (1.0, None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::loss;
+    use std::fmt::Debug;
+
+    #[test]
+    fn defaults_are_those_of_the_losses() {
+        fn same(ours: impl Debug, theirs: impl Debug) {
+            assert_eq!(format!("{ours:?}"), format!("{theirs:?}"));
+        }
+        same(Kto::default().config(), loss::KtoLossConfig::new());
+        same(
+            ApoZero::default().as_kto().config(),
+            loss::KtoLossConfig::apo_zero_unpaired(),
+        );
+        same(Bco::default().config(), loss::BcoLossConfig::new());
+        same(Dpo::default().loss().unwrap(), loss::DpoLossConfig::new());
+        same(
+            BetaDpo::default().config(42),
+            crate::train::BetaDpoConfig::new(),
+        );
+        same(
+            Simpo::default().config().unwrap(),
+            loss::SimpoLossConfig::new(),
+        );
+        same(Cpo::default().config().unwrap(), loss::CpoLossConfig::new());
+        same(Orpo::default().config(), loss::OrpoLossConfig::new());
+        same(Slic::default().config(), loss::SlicLossConfig::new());
+        same(Reward::default().config(), loss::RewardLossConfig::new());
+        same(Sft::default().config().unwrap(), loss::SftLossConfig::new());
+    }
+
+    #[test]
+    fn what_shows_only_where_the_chosen_get_worse_reaches_the_loss() {
+        let dpo = Dpo {
+            chosen_penalty: 5.0,
+            ..Dpo::default()
+        };
+        assert_eq!(dpo.loss().unwrap().chosen_penalty, 5.0);
     }
 }

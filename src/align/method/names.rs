@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::loss::{BcoShift, FDivergence, KtoValue};
 use serde::{Deserialize, Serialize};
 
-/// Of [`KtoValue`].
+/// The names of [`KtoValue`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "KtoValue", rename_all = "kebab-case")]
 pub(super) enum Value {
@@ -14,7 +14,7 @@ pub(super) enum Value {
     Linear,
 }
 
-/// Of [`BcoShift`].
+/// The names of [`BcoShift`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "BcoShift", rename_all = "kebab-case")]
 pub(super) enum Shift {

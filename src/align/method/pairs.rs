@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 /// A struct of settings with what every loss on pairs takes.
 macro_rules! of_pairs {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }) => {
+    (
+        $(#[$doc:meta])*
+        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
@@ -35,7 +38,7 @@ macro_rules! of_pairs {
 of_pairs! {
     /// [`MixedLossConfig::rpo`]: DPO and the likelihood of the chosen.
     Rpo {
-        /// Of DPO. Positive.
+        /// β of DPO. Positive.
         beta: f64 = 0.1,
         /// Weight of the likelihood of the chosen; 1 in the paper.
         sft_weight: f64 = 1.0,
@@ -45,7 +48,7 @@ of_pairs! {
 of_pairs! {
     /// [`MixedLossConfig::mpo`]: 0.8·DPO + 0.2·BCO + SFT.
     Mpo {
-        /// Of DPO and BCO. Positive.
+        /// β of DPO and BCO. Positive.
         beta: f64 = 0.1,
     }
 }

@@ -244,7 +244,8 @@ fn fixed_needs_reference(
     reference: &ReferenceChoice,
 ) -> Result<(), Error> {
     if fixed && matches!(reference, ReferenceChoice::Free) {
-        let message = "a fixed z0 needs a reference: without one only the mean over mismatched pairs is a point to compare with, got reference \"free\"";
+        let message = "a fixed z0 needs a reference: without one only the mean over \
+                       mismatched pairs is a point to compare with, got reference \"free\"";
         return Err(refused(place, message));
     }
     Ok(())

@@ -34,16 +34,19 @@ pub(crate) fn run(options: &Options) -> Result<End, Error> {
     if options.resume {
         alignment = alignment.with_resume();
     }
+    let alignment = alignment.with_hook(interrupt::StopRun);
     let report = alignment.run(&mut |event| {
-        if let Event::Started { stop, .. } = event {
-            interrupt::stop((*stop).clone(), "step");
+        // Before, there is nothing to lose: Ctrl-C ends the process.
+        if let Event::Started { .. } = event {
+            interrupt::watch("step");
         }
         say!("{event}");
     })?;
     let out = report.settings.output.folder.display();
     let Some(model) = report.model else {
         say!(
-            "interrupted after step {}; go on with: burn-kto align --config {out}/run.toml --resume",
+            "interrupted after step {}; \
+             go on with: burn-kto align --config {out}/run.toml --resume",
             report.steps
         );
         return Ok(End::Interrupted);
@@ -57,7 +60,8 @@ pub(crate) fn run(options: &Options) -> Result<End, Error> {
         say!("{}", held_out_line(*step, metrics));
     }
     say!(
-        "written {} (weights, config, tokenizer); {out}/run.toml, {out}/metrics.jsonl, {out}/checkpoint; {:.0} s in all",
+        "written {} (weights, config, tokenizer); {out}/run.toml, {out}/metrics.jsonl, \
+         {out}/checkpoint; {:.0} s in all",
         model.display(),
         report.elapsed.as_secs_f64()
     );

@@ -4,7 +4,7 @@ use super::flags::Flags;
 use super::histogram::histogram;
 use super::output::say;
 use burn_kto::Error;
-use burn_kto::align::{Preview, PreviewRow, preview};
+use burn_kto::align::{Piece, Preview, PreviewRow, preview};
 use clap::Args;
 
 const EXAMPLES: &str = "\
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let settings = options.flags.settings()?;
     let preview = preview(&settings, options.rows, &mut |event| say!("{event}"))?;
-    let (train, held_out) = preview.parts;
+    let (train, held_out) = (preview.train, preview.held_out);
     say!("       {train} to train on, {held_out} held out");
     lengths(&preview);
     if !preview.rows.is_empty() {
@@ -48,7 +48,7 @@ fn lengths(preview: &Preview) {
     };
     let table = tokens.report.table().replace('\n', "\n       ");
     say!("\ntokens {table}");
-    let (longest, prompt) = tokens.limits;
+    let (longest, prompt) = (tokens.limits.sequence, tokens.limits.prompt);
     say!("       at most {longest}, {prompt} of them prompt");
     let parts = [
         ("prompts", &tokens.prompts, Some(prompt)),
@@ -63,8 +63,8 @@ fn lengths(preview: &Preview) {
 }
 
 fn row(row: &PreviewRow) {
-    let tokens = row.tokens.map_or_else(String::new, |(all, scored)| {
-        format!(", {all} tokens, {scored} of them scored")
+    let tokens = row.tokens.map_or_else(String::new, |count| {
+        format!(", {} tokens, {} of them scored", count.all, count.scored)
     });
     say!("\n-- {}{tokens}", row.label);
     let text: String = row.pieces.iter().map(piece).collect();
@@ -73,16 +73,17 @@ fn row(row: &PreviewRow) {
     }
 }
 
-fn piece((text, scored): &(String, bool)) -> String {
+fn piece(piece: &Piece) -> String {
     // What would move a terminal's cursor stands as it is written in code.
-    let text: String = text
+    let text: String = piece
+        .text
         .chars()
         .flat_map(|c| match c.is_control() && c != '\n' {
             true => c.escape_default().collect::<Vec<_>>(),
             false => vec![c],
         })
         .collect();
-    match scored {
+    match piece.is_scored {
         true => format!("⟦{text}⟧"),
         false => text,
     }

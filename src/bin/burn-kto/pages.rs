@@ -24,7 +24,7 @@ Examples:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = COMPLETIONS)]
 pub(crate) struct Completions {
-    /// Of which shell.
+    /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -198,7 +198,8 @@ impl<'a> Encoder<'a> {
     pub(in crate::data) fn definition(&self) -> Result<Vec<(&'static str, String)>, Error> {
         let missing = |what: &str| Error::Tokenize {
             message: format!(
-                "{what} has no `definition`, so what it made cannot be told from what another one made: it cannot be cached"
+                "{what} has no `definition`, so what it made cannot be told from what another one \
+                 made: it cannot be cached"
             ),
         };
         let tokenizer = self.settings.tokenizer.definition();

@@ -44,12 +44,16 @@ impl FromRow for BinaryExample {
                 if ranked.ranked() == 0 {
                     return sink.without_order(&ranked, DropReason::NoneRanked);
                 }
-                thumbs.into_iter().try_for_each(|thumb| sink.unit(vec![thumb]))
+                sink.each(thumbs)
             }
             Feedback::Scored(_) => sink.wrong(
-                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are for read_scored, in burn-kto align with --threshold (data.threshold)",
+                "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are \
+                 for read_scored, in burn-kto align with --threshold (data.threshold)",
             ),
-            _ => sink.wrong("\"label\" is missing: thumbs need one, true or false; without, it is a demonstration (sft)"),
+            _ => sink.wrong(
+                "\"label\" is missing: thumbs need one, true or false; without, it is a \
+                 demonstration (sft)",
+            ),
         }
     }
 }
@@ -67,7 +71,7 @@ impl FromRow for PreferenceExample {
                 if pairs.is_empty() {
                     return sink.without_order(&ranked, DropReason::NoneBetter);
                 }
-                pairs.into_iter().try_for_each(|pair| sink.unit(vec![pair]))
+                sink.each(pairs)
             }
             Feedback::Binary(_) => sink.wrong(
                 "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
@@ -92,7 +96,7 @@ impl FromRow for ScoredExample {
                 if scored.is_empty() {
                     return sink.without_order(&ranked, DropReason::NoneRanked);
                 }
-                scored.into_iter().try_for_each(|one| sink.unit(vec![one]))
+                sink.each(scored)
             }
             Feedback::Binary(_) => {
                 sink.wrong("has a \"label\", so it needs no threshold: it is a thumb as it is")
@@ -151,6 +155,12 @@ impl<T> Sink<'_, T> {
     /// Examples that belong together.
     pub(in crate::data) fn unit(&mut self, examples: Vec<T>) -> Result<(), Error> {
         (self.take)(examples)
+    }
+
+    /// Examples that stand each by itself.
+    fn each(&mut self, examples: Vec<T>) -> Result<(), Error> {
+        let mut examples = examples.into_iter();
+        examples.try_for_each(|example| self.unit(vec![example]))
     }
 
     pub(in crate::data) fn dropped(&mut self, reason: DropReason) -> Result<(), Error> {

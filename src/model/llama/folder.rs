@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// What belongs to a model besides its weights, where it is there.
-const COMPANIONS: [&str; 7] = [
+pub(in crate::model) const COMPANIONS: [&str; 7] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",

@@ -14,6 +14,8 @@ mod reward;
 mod rope;
 
 pub use config::LlamaConfig;
+#[cfg(feature = "hub")]
+pub(super) use folder::COMPANIONS;
 
 use super::{CausalLm, HiddenStates, Logits};
 use crate::device::check_dtype;

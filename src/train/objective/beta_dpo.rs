@@ -255,6 +255,7 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BetaDpo {
     }
 
     forward_objective! {
-        this => (&this.loss, &mut this.loss), except evaluate observe settings identity state restore
+        this => (&this.loss, &mut this.loss),
+        except evaluate observe settings identity state restore
     }
 }

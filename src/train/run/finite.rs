@@ -6,6 +6,8 @@ use crate::train::run::step::StepReport;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Tensor};
 
+/// The name of the loss on held-out examples.
+pub(super) const HELD_OUT: &str = "held-out loss";
 const REMEDY: &str = "a smaller learning rate may help";
 
 /// Refuses a step whose loss or gradient is not finite.
@@ -22,10 +24,15 @@ pub(super) fn check_report(step: usize, report: &StepReport) -> Result<(), Error
 /// Refuses metrics whose loss is not finite.
 pub(super) fn check_loss(step: usize, name: &str, metrics: &Metrics) -> Result<(), Error> {
     match metrics.get("loss") {
-        Some(loss) if !loss.is_finite() => Err(Error::Training {
-            step,
-            message: format!("the {name} is {loss}; {REMEDY}"),
-        }),
+        Some(loss) if !loss.is_finite() => {
+            // Before the first step no learning rate is to blame.
+            let remedy = match (step, name) {
+                (0, HELD_OUT) => "are all weights of the model and the reference finite?",
+                _ => REMEDY,
+            };
+            let message = format!("the {name} is {loss}; {remedy}");
+            Err(Error::Training { step, message })
+        }
         _ => Ok(()),
     }
 }
@@ -78,11 +85,14 @@ mod tests {
         let mut metrics = Metrics::default();
         assert!(check_loss(0, "loss", &metrics).is_ok());
         metrics.add("loss", f64::NAN, 1.0);
-        let error = check_loss(2, "held-out loss", &metrics)
-            .unwrap_err()
-            .to_string();
+        let error = check_loss(2, HELD_OUT, &metrics).unwrap_err().to_string();
         assert!(
             error.starts_with("step 2: the held-out loss is NaN; "),
+            "{error}"
+        );
+        let error = check_loss(0, HELD_OUT, &metrics).unwrap_err().to_string();
+        assert!(
+            error.ends_with("weights of the model and the reference finite?"),
             "{error}"
         );
     }

@@ -231,7 +231,7 @@ where
             work.held_out,
             &self.device,
         )?;
-        finite::check_loss(step, "held-out loss", &metrics)?;
+        finite::check_loss(step, finite::HELD_OUT, &metrics)?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -254,7 +254,7 @@ where
         Ok(())
     }
 
-    /// Writes a checkpoint, if there is an output folder; refuses weights that overflowed.
+    /// Refuses weights that overflowed, and writes a checkpoint if there is an output folder.
     pub(super) fn save(&mut self) -> Result<(), Error> {
         finite::check_weights(self.run.steps, &self.run.policy)?;
         let Some(checkpoint) = &self.checkpoint else {
@@ -279,9 +279,6 @@ where
 
     /// What it leaves.
     pub(super) fn end(mut self) -> Result<Run<M>, Error> {
-        if self.checkpoint.is_none() {
-            finite::check_weights(self.run.steps, &self.run.policy)?;
-        }
         let ended = RunEnded {
             step: self.run.steps,
             total: self.plan.total(),

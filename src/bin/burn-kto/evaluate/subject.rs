@@ -27,7 +27,7 @@ pub(super) struct Contestant {
     /// Its name in records: another model, or the same one with other weights, does not go on with
     /// them.
     identity: String,
-    /// Of its records, within the output folder.
+    /// The folder of its records, within the output folder.
     pub(super) folder: String,
     pub(super) source: Source,
 }
@@ -164,8 +164,8 @@ pub(super) fn check_pair(policy: &ModelFolder, reference: &ModelFolder) -> Resul
     })
 }
 
-/// Of the weights, word by word (FNV-1a): a model that was trained on and saved again is another
-/// one.
+/// A fingerprint of the weights, word by word (FNV-1a): a model that was trained on and saved again
+/// is another one.
 pub(super) fn fingerprint(folder: &ModelFolder) -> Result<u64, Error> {
     let folder = folder.path();
     let failed = |path: &Path| {

@@ -34,6 +34,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: true,
     unweighted: None,
+    asks_apart: false,
     answers: &["chosen", "rejected", "output"],
     parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
 };

@@ -33,6 +33,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: true,
     unweighted: None,
+    asks_apart: false,
     answers: &[
         "messages",
         "completion",

@@ -52,6 +52,9 @@ pub(super) struct Form {
     pub(super) reports_unread: bool,
     /// What its rows are called, where none of them may have a weight.
     pub(super) unweighted: Option<&'static str>,
+    /// Whether what was asked has a column of its own also where one answer is given: then a
+    /// conversation beside it holds none.
+    pub(super) asks_apart: bool,
     /// Columns that hold an answer, alone or at their end.
     pub(super) answers: &'static [&'static str],
     /// What a row says.

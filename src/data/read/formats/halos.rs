@@ -18,6 +18,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: true,
     unweighted: None,
+    asks_apart: true,
     answers: &["output", "output_A", "output_B"],
     parse: |columns, _| Ok(vec![parse(columns)?]),
 };

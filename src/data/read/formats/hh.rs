@@ -25,6 +25,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: true,
     unweighted: None,
+    asks_apart: false,
     answers: &["chosen", "rejected", "chosen_messages", "rejected_messages"],
     parse: |columns, _| Ok(vec![in_context(columns, preference(columns)?)?]),
 };

@@ -45,25 +45,23 @@ const ORDERED: [&Form; FORMS.len()] = {
     ordered
 };
 
-/// Columns that some form or other reads, but for those of data sets that are known to have others.
-static READ: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let forms = ORDERED.iter().filter(|form| form.reports_unread);
-    distinct(forms.flat_map(|form| form.reads))
-});
+/// Whether some form or other reads a column, but for those of data sets that are known to have
+/// others.
+fn is_read(column: &str) -> bool {
+    let mut forms = ORDERED.iter().filter(|form| form.reports_unread);
+    forms.any(|form| form.reads.contains(&column))
+}
 
-/// Columns in which some form or other has its answers.
-static ANSWERS: LazyLock<Vec<&str>> =
-    LazyLock::new(|| distinct(ORDERED.iter().flat_map(|form| form.answers)));
-
-fn distinct<'a>(columns: impl Iterator<Item = &'a &'static str>) -> Vec<&'static str> {
+/// Columns in which some form or other has its answers, each once.
+static ANSWERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let mut distinct = Vec::new();
-    for column in columns {
+    for column in ORDERED.iter().flat_map(|form| form.answers) {
         if !distinct.contains(column) {
             distinct.push(*column);
         }
     }
     distinct
-}
+});
 
 impl Format {
     /// All formats.
@@ -111,8 +109,7 @@ impl Format {
     /// format's data set is known to have others.
     pub(in crate::data) fn unread(self, row: &JsonRow) -> impl Iterator<Item = &String> {
         let named = self.form().reports_unread;
-        row.keys()
-            .filter(move |column| named && !READ.contains(&column.as_str()))
+        row.keys().filter(move |column| named && !is_read(column))
     }
 
     /// What a row says, and its format, which must be the one that is `required`, if one is.
@@ -134,8 +131,7 @@ impl Format {
             columns.unweighted(rows)?;
         }
         if !form.answers.is_empty() {
-            // What HALOs' rows ask is in "prompt", whatever else they have.
-            let is_asked = columns.is_pair() || form.format == Self::Halos;
+            let is_asked = columns.is_pair() || form.asks_apart;
             if let Some(reason) = more_than_text(row, &ANSWERS, is_asked)? {
                 return Ok((form.format, vec![Parsed::Dropped(reason)]));
             }
@@ -156,7 +152,8 @@ fn must_be() -> &'static str {
 
 fn unknown(columns: &Columns<'_>) -> Wrong {
     format!(
-        "columns must be prompt + completion [+ label], messages [+ label], [prompt +] chosen + rejected, or those of a data set that is known (see Format); found {}",
+        "columns must be prompt + completion [+ label], messages [+ label], [prompt +] chosen + \
+         rejected, or those of a data set that is known (see Format); found {}",
         columns.found()
     )
 }
@@ -198,7 +195,8 @@ mod tests {
         let error = "parquet".parse::<Format>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt or alpaca, got \"parquet\""
+            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt or alpaca, \
+             got \"parquet\""
         );
     }
 

@@ -29,6 +29,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: false,
     unweighted: Some("rows without a label"),
+    asks_apart: false,
     answers: &[],
     parse: |columns, choices| parse(columns.row, choices.language.as_deref()),
 };

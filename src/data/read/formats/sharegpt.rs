@@ -28,6 +28,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: true,
     unweighted: None,
+    asks_apart: false,
     answers: &[
         "conversations",
         "chosen",

@@ -24,6 +24,7 @@ pub(super) const FORM: Form = Form {
     ],
     reports_unread: false,
     unweighted: Some("rows without a label"),
+    asks_apart: false,
     answers: &[],
     parse: |columns, choices| Ok(vec![parse(columns, choices.score_ratio)?]),
 };

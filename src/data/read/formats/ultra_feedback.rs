@@ -20,6 +20,7 @@ pub(super) const FORM: Form = Form {
     reads: &["instruction", "completions"],
     reports_unread: false,
     unweighted: Some("rows without a label"),
+    asks_apart: false,
     answers: &[],
     parse: |columns, choices| parse(columns, choices.overall_score),
 };

@@ -44,7 +44,8 @@ impl Answer {
             Prompt::Messages(asked) if before.starts_with(asked) => Ok(before.clone().into()),
             Prompt::Messages(asked) => Ok([asked.as_slice(), before].concat().into()),
             Prompt::Text(_) => Err(format!(
-                "a \"prompt\" that is a text needs a text or one message as answer, got {} messages",
+                "a \"prompt\" that is a text needs a text or one message as answer, \
+                 got {} messages",
                 before.len() + 1
             )),
         }

@@ -47,7 +47,8 @@ pub(in crate::data) fn preference(columns: &Columns<'_>) -> Result<Parsed, Wrong
                     whole(chosen.messages()?, rejected.messages()?)
                 }
                 (chosen, rejected) => Err(format!(
-                    "without \"prompt\", \"chosen\" and \"rejected\" must both be transcripts or both lists of messages, got {} and {}",
+                    "without \"prompt\", \"chosen\" and \"rejected\" must both be transcripts or both lists \
+                     of messages, got {} and {}",
                     shown(chosen),
                     shown(rejected)
                 )),
