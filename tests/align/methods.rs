@@ -370,6 +370,30 @@ fn a_reward_model_is_a_folder_with_a_head() {
     );
 }
 
+/// Takes the tokenizer away while the run goes on.
+struct Thief(std::path::PathBuf);
+
+impl Hook for Thief {
+    fn on_step(&mut self, _done: &StepDone<'_>) -> Result<(), Error> {
+        let _ = std::fs::remove_file(&self.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_folder_without_its_tokenizer_is_no_result() {
+    let world = World::new();
+    let alignment = burn_kto::align::Alignment::new(world.settings("thumbs", "out", ""));
+    let alignment = alignment.with_hook(Thief(world.path("model/tokenizer.json")));
+    let run = alignment.with_progress(Progress::Silent).run(&mut |_| {});
+    let error = run.unwrap_err().to_string();
+    assert!(
+        error.ends_with("its tokenizer.json is gone since it was opened"),
+        "{error}"
+    );
+    assert!(!world.path("out/model").exists());
+}
+
 #[test]
 fn a_cache_gives_the_same_run() {
     let world = World::new();

@@ -234,6 +234,10 @@ fn what_the_method_would_ignore_is_refused() {
             "warmup must be in [0, 1], got 2",
         ),
         (
+            "output = { folder = '' }",
+            "output.folder: must name a folder, got an empty text",
+        ),
+        (
             "method = { name = 'mixed', parts = [] }",
             "parts must hold at least one loss, got none",
         ),

@@ -212,6 +212,12 @@ fn halos_thumbs_and_pairs() {
         loaded.examples.into_iter().next().unwrap()
     };
     assert_eq!((pair(1).chosen, pair(0).chosen), ("a".into(), "b".into()));
+    // What was asked is in "prompt": a conversation beside it holds no answer that calls a tool.
+    let call = serde_json::json!([{"role": "assistant", "content": "", "tool_calls": [{"id": 1}]}]);
+    let mut row = thumb;
+    row["messages"] = call;
+    let loaded = read_binary(file(row.to_string()).path()).unwrap();
+    assert_eq!(loaded.examples[0].completion, "a");
 }
 
 #[test]

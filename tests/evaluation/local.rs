@@ -1,6 +1,7 @@
 //! A model of this process as a subject.
 
-use burn::tensor::Device;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor};
 use burn_kto::eval::*;
 use burn_kto::prelude::*;
 
@@ -53,6 +54,28 @@ fn choices_get_the_log_probabilities_of_their_continuations() {
             }
         }
     }
+}
+
+/// Makes all weights NaN.
+struct Broken;
+
+impl ModuleMapper for Broken {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|weights| weights * f32::NAN)
+    }
+}
+
+#[test]
+fn a_broken_model_is_an_error_and_not_a_score() {
+    let (model, device) = tiny();
+    let model = model.map(&mut Broken);
+    let subject = LocalModel::new(&model, &ByteTokenizer, 64, &device);
+    let choice = Choice {
+        contexts: vec!["a".into()],
+        continuations: vec![" A".into(), " B".into()],
+    };
+    let error = subject.answer(&[choice]).unwrap_err().to_string();
+    assert_eq!(error, "a log-probability is NaN: is the model broken?");
 }
 
 #[test]

@@ -209,6 +209,54 @@ fn a_checkpoint_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_checkpoint_beyond_the_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fit(config(), Some(folder.path()), false, &feedback(60));
+    let path = folder.path().join("checkpoint/state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let total = state["step"].as_u64().unwrap();
+    state["step"] = (total + 1).into();
+    std::fs::write(&path, state.to_string()).unwrap();
+    let trainer = Trainer::new(config()).unwrap();
+    let trainer = trainer.with_output(folder.path()).with_resume();
+    let policy = model();
+    let reference = Frozen::new(&policy);
+    let data = feedback(60);
+    let (train, held_out) = data.split_at(48);
+    let batcher = BinaryBatcher::new(0, 64);
+    let run = trainer.fit(policy, &reference, &mut kto(), &batcher, train, held_out);
+    let error = run.unwrap_err().to_string();
+    let expected = format!("is of step {}, and the run has {total}", total + 1);
+    assert!(error.ends_with(&expected), "{error}");
+}
+
+#[test]
+fn weights_that_overflow_in_the_last_step_are_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    for output in [None, Some(folder.path())] {
+        let config = TrainerConfig {
+            learning_rate: 1e300,
+            ..config().with_max_steps(Some(1))
+        };
+        let trainer = Trainer::new(config).unwrap();
+        let mut trainer = trainer.with_progress(Progress::Silent);
+        if let Some(output) = output {
+            trainer = trainer.with_output(output);
+        }
+        let policy = model();
+        let reference = Frozen::new(&policy);
+        let batcher = BinaryBatcher::new(0, 64);
+        let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &feedback(40), &[]);
+        let error = run.unwrap_err().to_string();
+        assert!(
+            error.starts_with("step 1: a weight of the policy is no longer"),
+            "{error}"
+        );
+    }
+    assert!(!folder.path().join("checkpoint").exists());
+}
+
+#[test]
 fn a_learning_rate_that_explodes_is_an_error_that_names_the_step() {
     let policy = model();
     let reference = Frozen::new(&policy);
