@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::train::run::config::TrainerConfig;
-use crate::train::run::identity::Identity;
+use crate::train::run::identity::{Identity, Start};
 use crate::train::run::optimizer::Optimizer;
 use burn::module::Module;
 use burn::store::ModuleRecord;
@@ -48,6 +48,8 @@ pub(super) struct Resumed<M> {
     pub(super) position: Position<M>,
     /// What the objective carried.
     pub(super) objective: Value,
+    /// What its run began with.
+    pub(super) start: Start,
     /// The folder it was read from, for a reference that moves.
     pub(super) folder: PathBuf,
 }
@@ -116,6 +118,16 @@ impl Checkpoint {
         remove(&old)
     }
 
+    /// What the run that stands here began with; `None` if there is no checkpoint, or one that
+    /// cannot be read, which [`load`](Self::load) says.
+    pub(super) fn start(&self) -> Option<Start> {
+        let mut places = [self.folder.clone(), self.old()].into_iter();
+        let folder = places.find(|folder| folder.exists())?;
+        let text = fs::read_to_string(folder.join("state.json")).ok()?;
+        let state: SavedState = serde_json::from_str(&text).ok()?;
+        Some(state.run.start)
+    }
+
     /// The run that stands here; `None` if there is no checkpoint.
     pub(super) fn load<M: Module>(
         &self,
@@ -131,8 +143,7 @@ impl Checkpoint {
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let state: SavedState =
             serde_json::from_str(&text).map_err(|error| failed(&path, error))?;
-        if state.run != *identity {
-            let what = identity.difference(&state.run).unwrap_or_default();
+        if let Some(what) = identity.difference(&state.run) {
             return Err(failed(&path, format!("belongs to another run: {what}")));
         }
         let path = folder.join("model.bpk");
@@ -151,6 +162,7 @@ impl Checkpoint {
                 evaluation_due: state.evaluation_due,
             },
             objective: state.objective,
+            start: state.run.start,
             folder,
         }))
     }

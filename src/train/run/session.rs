@@ -4,7 +4,7 @@ use crate::data::Batcher;
 use crate::error::Error;
 use crate::reference::Reference;
 use crate::train::metrics::{LossOutput, Metrics};
-use crate::train::objective::Objective;
+use crate::train::objective::{Fingerprint, Objective, agree};
 use crate::train::run::checkpoint::{Checkpoint, Position, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
@@ -12,7 +12,7 @@ use crate::train::run::held_out;
 use crate::train::run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
 };
-use crate::train::run::identity::{Definition, Identity};
+use crate::train::run::identity::{Definition, Identity, Start};
 use crate::train::run::optimizer::Optimizer;
 use crate::train::run::plan::Plan;
 use crate::train::run::setup::Setup;
@@ -22,6 +22,9 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
+
+/// Rows by which models are told apart.
+const PROBE: usize = 8;
 
 /// What a run leaves.
 ///
@@ -94,6 +97,14 @@ where
         setup.check()?;
         let plan = Plan::new(&setup.config, &setup.sampler, work.batcher, work.train)?;
         let device = plain_device(&policy)?;
+        let checkpoint = setup.checkpoint();
+        let resumable = checkpoint.as_ref().filter(|_| setup.resume);
+        if let Some(start) = resumable.and_then(Checkpoint::start) {
+            // An object that was trained with before says what it is as it was then. Where it
+            // cannot, it is another one, which its identity says.
+            let _ = work.objective.restore(&start.objective);
+        }
+        let probe = work.probe(setup, &policy, &device);
         let identity = Identity::new(Definition {
             config: &setup.config,
             sampler: &setup.sampler,
@@ -101,10 +112,13 @@ where
             fingerprint: work.batcher.fingerprint(work.train),
             loss: work.objective.identity(),
             reference: work.reference.identity(),
+            start: Start {
+                objective: work.objective.state(),
+                models: work.fingerprint(&policy, probe.as_ref()),
+            },
         });
-        let checkpoint = setup.checkpoint();
-        let resumable = checkpoint.as_ref().filter(|_| setup.resume);
-        let position = work.position(setup, resumable, &identity, policy.train())?;
+        let position =
+            work.position(setup, resumable, &identity, probe.as_ref(), policy.train())?;
         let step = position.step;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| step > plan.total()) {
             return Err(Error::Checkpoint {
@@ -174,12 +188,7 @@ where
             &mut draws::of_step(config.seed, step),
             &self.device,
         )?;
-        if window.is_empty() {
-            return Err(Error::Training {
-                step,
-                message: "the batcher made no batch of its examples".into(),
-            });
-        }
+        self.work.check(step, &self.run.policy, &window)?;
         let learning_rate = config.learning_rate_at(step, total);
         // As this step has them: observing it may turn some.
         let settings = self.work.objective.settings();
@@ -301,6 +310,50 @@ where
 }
 
 impl<R, L, B: Batcher> Work<'_, R, L, B> {
+    /// A few rows from all over the data by which models are told apart, whatever the sampler
+    /// chooses. `None` where they cannot be evaluated by themselves: a step says why, if it is
+    /// wrong.
+    fn probe<M>(&self, setup: &Setup, policy: &M, device: &Device) -> Option<B::Batch>
+    where
+        L: Objective<M, R, Batch = B::Batch>,
+    {
+        let (all, some) = (self.train.len(), self.train.len().min(PROBE));
+        let indices: Vec<usize> = (0..some).map(|i| i * all / some).collect();
+        let seed = setup.config.seed;
+        let mut rng = draws::of_step(seed, 0);
+        let window = self
+            .batcher
+            .window(self.train, &indices, some, &mut rng, device);
+        let batch = window.ok()?.into_iter().next()?;
+        let checked = self.objective.check(policy, self.reference, &batch);
+        checked.is_ok().then_some(batch)
+    }
+
+    /// What the models say of these rows.
+    fn fingerprint<M>(&self, policy: &M, probe: Option<&B::Batch>) -> Fingerprint
+    where
+        L: Objective<M, R, Batch = B::Batch>,
+    {
+        probe.map_or_else(Fingerprint::default, |batch| {
+            self.objective.fingerprint(policy, self.reference, batch)
+        })
+    }
+
+    /// Refuses batches that cannot be evaluated.
+    fn check<M>(&self, step: usize, policy: &M, window: &[B::Batch]) -> Result<(), Error>
+    where
+        L: Objective<M, R, Batch = B::Batch>,
+    {
+        let failed = |message| Error::Training { step, message };
+        if window.is_empty() {
+            return Err(failed("the batcher made no batch of its examples".into()));
+        }
+        window.iter().try_for_each(|batch| {
+            let checked = self.objective.check(policy, self.reference, batch);
+            checked.map_err(|error| failed(error.to_string()))
+        })
+    }
+
     /// The place to start from: the checkpoint if there is one, which objective and reference then
     /// go on from too.
     fn position<M>(
@@ -308,12 +361,13 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
         setup: &Setup,
         checkpoint: Option<&Checkpoint>,
         identity: &Identity,
+        probe: Option<&B::Batch>,
         policy: M,
     ) -> Result<Position<M>, Error>
     where
         M: Module,
         R: Reference<M>,
-        L: Objective<M, R>,
+        L: Objective<M, R, Batch = B::Batch>,
     {
         if let Some(checkpoint) = checkpoint
             && let Some(resumed) = checkpoint.load(identity, policy.clone(), &setup.config)?
@@ -324,6 +378,16 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
                 message: error.to_string(),
             })?;
             self.reference.load(&resumed.folder)?;
+            // The policy that was given is the one that the run began with, or that it left.
+            let given = &identity.start.models.policy;
+            let left = || self.fingerprint(&resumed.position.policy, probe).policy;
+            if !agree(given, &resumed.start.models.policy) && !agree(given, &left()) {
+                return Err(Error::Checkpoint {
+                    path: resumed.folder.clone(),
+                    message: "belongs to another run: it began with other weights of the policy"
+                        .into(),
+                });
+            }
             return Ok(resumed.position);
         }
         Ok(Position {

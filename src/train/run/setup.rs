@@ -24,9 +24,15 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Refuses settings that would be without effect, and an output folder where a run stands that
-    /// would be lost.
+    /// Refuses settings that would be without effect or train several models, and an output folder
+    /// where a run stands that would be lost.
     pub(super) fn check(&self) -> Result<(), Error> {
+        let (ranks, alone) = (
+            self.sampler.ranks,
+            "must be 1 in training: gradients are not summed \
+             over ranks, each would train a model of its own",
+        );
+        Error::check(ranks <= 1, "ranks", alone, ranks)?;
         let Some(folder) = &self.output else {
             let needs = "needs an output folder";
             Error::check(!self.resume, "resume", needs, "none")?;

@@ -186,18 +186,18 @@ impl Trainer {
     /// | error | when |
     /// |---|---|
     /// | [`Error::Dataset`] | there are no examples, or a batch cannot be made of them |
-    /// | [`Error::Config`] | the sampler cannot be used; `checkpoint_every` or a resumed run without an output folder |
+    /// | [`Error::Config`] | the sampler cannot be used, or shards the data over ranks; `checkpoint_every` or a resumed run without an output folder |
     /// | [`Error::Occupied`] | another run stands in the output folder |
     /// | [`Error::Io`] | a file cannot be written |
     /// | [`Error::Checkpoint`] | the checkpoint is damaged, or of another run |
-    /// | [`Error::Training`] | loss or gradient are no longer finite; no parameter can be trained, or they are on several devices |
+    /// | [`Error::Training`] | a batch is refused by model, reference or loss, as [`Objective::check`] says; loss or gradient are no longer finite; no parameter can be trained, or they are on several devices |
     ///
     /// and those of the batcher and of hooks. What was written until then stays.
     ///
     /// # Panics
     ///
-    /// Where a loss, model or reference does: on shapes that do not agree, or a combination that
-    /// makes no sense, such as bounds on log-ratios without a reference.
+    /// Where a loss, model or reference does, on what its `check` does not know of: shapes that do
+    /// not agree, as a rule.
     pub fn fit<M, R, L, B>(
         &self,
         policy: M,
