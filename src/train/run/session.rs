@@ -159,6 +159,17 @@ where
             output: setup.output.as_deref(),
         };
         tell(&mut session.listeners, |hook| hook.on_start(&started))?;
+        // Of a fresh run only: after a step rewards are no longer 0.
+        let relative = !R::FREE && session.work.objective.relative_rewards();
+        let models = &session.identity.start.models;
+        if step == 0
+            && relative
+            && let Some(message) = reference_warning(models)
+        {
+            let message = &message;
+            let warning = RunWarning { step, message };
+            tell(&mut session.listeners, |hook| hook.on_warning(&warning))?;
+        }
         Ok(session)
     }
 
@@ -248,16 +259,6 @@ where
             stop: &self.setup.stop,
         };
         tell(&mut self.listeners, |hook| hook.on_evaluate(&done))?;
-        // Of a fresh run only: after a step rewards are no longer 0.
-        let relative = !R::FREE && work.objective.relative_rewards();
-        if step == 0
-            && relative
-            && let Some(message) = reference_warning(&metrics)
-        {
-            let message = &message;
-            let warning = RunWarning { step, message };
-            tell(&mut self.listeners, |hook| hook.on_warning(&warning))?;
-        }
         self.run.evaluations.push((step, metrics));
         self.heed_stop();
         Ok(())

@@ -178,8 +178,9 @@ impl Trainer {
     ///
     /// The policy need not be on an autodiff device. Build the reference before:
     /// [`Frozen::new`](crate::reference::Frozen::new) keeps the policy as it is now. Where rewards
-    /// are relative to a reference and not 0 on held-out examples before the first step, it is
-    /// another model; that is a warning, on standard error or of a [`Hook`].
+    /// are relative to a reference and not 0 on a few examples before the first step, it is another
+    /// model; that is a warning, on standard error or of a [`Hook`]. A run that goes on must be
+    /// given the reference that it began with, and the policy that it began with or left.
     ///
     /// # Errors
     ///
