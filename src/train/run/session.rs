@@ -3,53 +3,28 @@
 use crate::data::Batcher;
 use crate::error::Error;
 use crate::reference::Reference;
-use crate::train::metrics::{LossOutput, Metrics};
+use crate::train::metrics::LossOutput;
 use crate::train::objective::Objective;
+use crate::train::run::blame;
 use crate::train::run::checkpoint::{Checkpoint, Position, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
+use crate::train::run::folder::{Place, RunFolder};
 use crate::train::run::held_out;
 use crate::train::run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
 };
 use crate::train::run::identity::{Definition, Identity};
 use crate::train::run::optimizer::Optimizer;
+use crate::train::run::outcome::Run;
 use crate::train::run::plan::Plan;
 use crate::train::run::setup::Setup;
 use crate::train::run::start_check::reference_warning;
-use crate::train::run::step::{StepReport, num_trainable, train_step};
+use crate::train::run::step::{num_trainable, train_step};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// What a run leaves.
-///
-/// ```no_run
-/// # use burn_kto::prelude::*;
-/// # fn shown(run: Run<Llama>) -> Result<(), Error> {
-/// for (step, metrics) in &run.evaluations {
-///     println!("after step {step}: held-out loss {:?}", metrics.get("loss"));
-/// }
-/// if run.interrupted {
-///     println!("stopped after step {}", run.steps);
-/// }
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Run<M> {
-    /// The trained model, on its autodiff device; `policy.valid()` for use.
-    pub policy: M,
-    /// Optimizer steps finished, those before a resumed run included.
-    pub steps: usize,
-    /// Whether it was asked to stop before the end.
-    pub interrupted: bool,
-    /// The last step's report; `None` if this call took no step.
-    pub last: Option<StepReport>,
-    /// Held-out metrics and the step they were taken after, in order; 0 is before the first. Those
-    /// of this call only, where it went on from a checkpoint.
-    pub evaluations: Vec<(usize, Metrics)>,
-}
 
 /// What a run trains on and with.
 pub(super) struct Work<'a, R, L, B: Batcher> {
@@ -68,7 +43,7 @@ pub(super) struct Session<'a, M, R, L, B: Batcher> {
     identity: Identity,
     device: Device,
     optimizer: Optimizer,
-    checkpoint: Option<Checkpoint>,
+    folder: Option<RunFolder>,
     listeners: Vec<Box<dyn Hook>>,
     run: Run<M>,
     evaluation_due: bool,
@@ -91,7 +66,7 @@ where
         mut work: Work<'a, R, L, B>,
     ) -> Result<Self, Error> {
         let stop = StopReset(&setup.stop);
-        setup.check()?;
+        let place = setup.place()?;
         let plan = Plan::new(&setup.config, &setup.sampler, work.batcher, work.train)?;
         let device = plain_device(&policy)?;
         let identity = Identity::new(Definition {
@@ -102,7 +77,7 @@ where
             loss: work.objective.identity(),
             reference: work.reference.identity(),
         });
-        let checkpoint = setup.checkpoint();
+        let checkpoint = place.as_ref().map(Place::checkpoint);
         let resumable = checkpoint.as_ref().filter(|_| setup.resume);
         let position = work.position(setup, resumable, &identity, policy.train())?;
         let step = position.step;
@@ -118,15 +93,17 @@ where
                 message: "no parameter of the policy asks for a gradient".into(),
             });
         }
+        let begun = place.map(|place| place.begin(&position)).transpose()?;
+        let (folder, warnings) = begun.unzip();
         let mut session = Self {
-            listeners: setup.listeners(step, plan.total())?,
+            listeners: setup.listeners(step, plan.total(), folder.as_ref()),
+            folder,
             setup,
             work,
             plan,
             identity,
             device,
             optimizer: position.optimizer,
-            checkpoint,
             run: Run {
                 policy: position.policy,
                 steps: step,
@@ -145,6 +122,9 @@ where
             output: setup.output.as_deref(),
         };
         tell(&mut session.listeners, |hook| hook.on_start(&started))?;
+        for message in warnings.into_iter().flatten() {
+            session.warn(&message)?;
+        }
         Ok(session)
     }
 
@@ -192,8 +172,9 @@ where
             learning_rate,
         );
         self.run.policy = policy;
-        finite::check_report(step, &report)?;
+        finite::check_report(step, &report, || self.rows_of(step))?;
         self.run.steps += 1;
+        self.keep_folder()?;
         self.work.reference.follow(&self.run.policy, self.run.steps);
         let done = StepDone {
             step: self.run.steps,
@@ -231,7 +212,7 @@ where
             work.held_out,
             &self.device,
         )?;
-        finite::check_loss(step, finite::HELD_OUT, &metrics)?;
+        finite::check_held_out(step, &metrics)?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -245,9 +226,7 @@ where
             && relative
             && let Some(message) = reference_warning(&metrics)
         {
-            let message = &message;
-            let warning = RunWarning { step, message };
-            tell(&mut self.listeners, |hook| hook.on_warning(&warning))?;
+            self.warn(&message)?;
         }
         self.run.evaluations.push((step, metrics));
         self.heed_stop();
@@ -257,7 +236,8 @@ where
     /// Refuses weights that overflowed, and writes a checkpoint if there is an output folder.
     pub(super) fn save(&mut self) -> Result<(), Error> {
         finite::check_weights(self.run.steps, &self.run.policy)?;
-        let Some(checkpoint) = &self.checkpoint else {
+        self.keep_folder()?;
+        let Some(folder) = &self.folder else {
             return Ok(());
         };
         let reference = self.work.reference;
@@ -269,10 +249,9 @@ where
             evaluation_due: self.evaluation_due,
             objective: self.work.objective.state(),
         };
-        checkpoint.save(snapshot, |folder| reference.save(folder))?;
         let done = CheckpointDone {
             step: self.run.steps,
-            folder: checkpoint.folder(),
+            folder: folder.save(snapshot, |folder| reference.save(folder))?,
         };
         tell(&mut self.listeners, |hook| hook.on_checkpoint(&done))
     }
@@ -286,6 +265,38 @@ where
         };
         tell(&mut self.listeners, |hook| hook.on_end(&ended))?;
         Ok(self.run)
+    }
+
+    /// The examples of a step, the worst first, in words.
+    fn rows_of(&mut self, step: usize) -> String {
+        let work = &self.work;
+        let Ok(indices) = self.plan.window(step) else {
+            return String::new();
+        };
+        let mut rng = draws::of_step(self.setup.config.seed, step);
+        let window = work
+            .batcher
+            .window(work.train, indices, 1, &mut rng, &self.device);
+        let policy = &self.run.policy;
+        let rows =
+            |window| blame::rows_of(policy, work.reference, &*work.objective, window, indices);
+        window.map(rows).unwrap_or_default()
+    }
+
+    /// Makes anew what somebody took away from the output folder, and says so.
+    fn keep_folder(&mut self) -> Result<(), Error> {
+        let gone = self.folder.as_ref().map(RunFolder::keep).transpose()?;
+        match gone.flatten() {
+            Some(message) => self.warn(&message),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that something looks wrong.
+    fn warn(&mut self, message: &str) -> Result<(), Error> {
+        let step = self.run.steps;
+        let warning = RunWarning { step, message };
+        tell(&mut self.listeners, |hook| hook.on_warning(&warning))
     }
 
     fn is_due(&self, every: Option<usize>) -> bool {
@@ -331,6 +342,11 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
             policy,
             step: 0,
             evaluation_due: true,
+            from: None,
+            warning: checkpoint.map(|checkpoint| {
+                let folder = checkpoint.folder().display();
+                format!("{folder} is not there: the run begins at its first step")
+            }),
         })
     }
 }
