@@ -30,6 +30,7 @@ use std::path::PathBuf;
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
 /// | [`Endpoint`](Error::Endpoint) | a remote model does not answer | `https://host/v1: status 401: no such key` |
 /// | [`State`](Error::State) | an objective cannot go on from a state | `the state 0.5 is that of another objective: ..` |
+/// | [`Busy`](Error::Busy) | in an output folder another run goes on | `runs/kto: another run goes on in this folder: ..` |
 /// | [`Occupied`](Error::Occupied) | an output folder holds another run | `runs/kto holds a run already (metrics.jsonl): ..` |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -161,6 +162,11 @@ pub enum Error {
         /// What was wrong and what was got.
         message: String,
     },
+    /// An output folder in which another run goes on, in this process or another one.
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
     /// An output folder in which a run stands that is not to be continued.
     Occupied {
         /// The folder.
@@ -205,6 +211,11 @@ impl fmt::Display for Error {
             }
             Self::Training { step, message } => write!(f, "step {step}: {message}"),
             Self::Endpoint { url, message } => write!(f, "{url}: {message}"),
+            Self::Busy { path } => write!(
+                f,
+                "{}: another run goes on in this folder: let it end, or choose another folder",
+                path.display()
+            ),
             Self::Occupied { path, found } => write!(
                 f,
                 "{} holds a run already ({found}): resume it, or choose another folder",
@@ -274,6 +285,11 @@ impl Error {
             path: path.into(),
             message: message.into(),
         }
+    }
+
+    /// Whether a run was refused because another one goes on in its output folder.
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
     }
 
     /// Whether a run was refused because another one stands in its output folder.

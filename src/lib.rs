@@ -28,6 +28,8 @@
 pub mod align;
 pub mod data;
 pub mod device;
+#[cfg(any(feature = "train", feature = "llama", feature = "cache"))]
+mod disk;
 pub mod error;
 pub mod eval;
 pub mod kl;

@@ -8,9 +8,10 @@ use super::report::{Event, Report};
 use super::settings::Settings;
 use crate::error::Error;
 use crate::model::{Llama, ModelFolder};
-use crate::train::{Hook, Hooks, Progress};
+use crate::train::{Hook, Hooks, Lock, Progress};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// One run: `Alignment::new(settings).run(tell)`.
@@ -65,10 +66,10 @@ impl Alignment {
     ///
     /// # Errors
     ///
-    /// What can be wrong with the settings, and [`Error::Occupied`] where a run is in the folder
-    /// already, is said before anything slow. Then where the model or the data cannot be read or do
-    /// not go together, before the weights are loaded; and of
-    /// [`Trainer::fit`](crate::train::Trainer::fit).
+    /// What can be wrong with the settings, [`Error::Occupied`] where a run is in the folder
+    /// already, and [`Error::Busy`] where one goes on there, is said before anything slow. Then
+    /// where the model or the data cannot be read or do not go together, before the weights are
+    /// loaded; and of [`Trainer::fit`](crate::train::Trainer::fit).
     pub fn run(self, tell: &mut dyn FnMut(&Event<'_>)) -> Result<Report, Error> {
         let clock = Instant::now();
         let settings = &self.settings;
@@ -77,6 +78,7 @@ impl Alignment {
         let name = settings.model.as_deref();
         let name = name.ok_or_else(|| refused("model", "says what to align: it is missing"))?;
         let out = &settings.output.folder;
+        let lock = Arc::new(Lock::take(out)?);
         let start = check_folder(out, name, self.resume)?;
         let device = settings.device.open()?;
         let folder = ModelFolder::open(name)?;
@@ -93,14 +95,12 @@ impl Alignment {
         if start != Start::Anew {
             check_same_run(&resolved)?;
         }
-        if start == Start::Again {
-            tell(&Event::Note("no checkpoint yet: the run begins again"));
-        }
         let (examples, read) = read(settings, tell)?;
         let job = Job {
             folder: &folder,
             settings: resolved,
             start,
+            lock,
             progress: self.progress,
             hooks: self.hooks,
             read,

@@ -2,8 +2,9 @@
 
 use super::refusal::refused;
 use super::settings::Settings;
+use crate::disk;
 use crate::error::Error;
-use crate::train::{Hook, RunStarted, occupied};
+use crate::train::{Document, occupied};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,15 +64,21 @@ fn same_folder(a: &Path, b: &Path) -> bool {
     matches!((a, b), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Refuses to go on with another model or reference than the run in the folder has, which the
-/// checkpoint does not know by name.
-pub(super) fn check_same_run(settings: &Settings) -> Result<(), Error> {
-    let path = settings.output.folder.join(SETTINGS);
+/// The settings of the run in a folder, and the file in which they are.
+pub(super) fn settings_of(out: &Path) -> Result<(PathBuf, Settings), Error> {
+    let path = out.join(SETTINGS);
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-    let before: Settings = toml::from_str(&text).map_err(|error| Error::Checkpoint {
+    let settings = toml::from_str(&text).map_err(|error| Error::Checkpoint {
         path: path.clone(),
         message: error.message().replace('\n', ", "),
     })?;
+    Ok((path, settings))
+}
+
+/// Refuses to go on with another model or reference than the run in the folder has, which the
+/// checkpoint does not know by name.
+pub(super) fn check_same_run(settings: &Settings) -> Result<(), Error> {
+    let (path, before) = settings_of(&settings.output.folder)?;
     let model = |settings: &Settings| match &settings.model {
         Some(model) => absolute(model).map(|model| model.display().to_string()),
         None => Ok("none".into()),
@@ -101,30 +108,17 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// Writes `run.toml` when the trainer has accepted the folder and, of a run that goes on, its
-/// checkpoint: not a byte before that.
-#[derive(Debug)]
-pub(super) struct Record(pub(super) Settings);
-
-impl Hook for Record {
-    fn on_start(&mut self, _run: &RunStarted<'_>) -> Result<(), Error> {
-        write_settings(&self.0)
-    }
-}
-
-/// `run.toml`.
-fn write_settings(settings: &Settings) -> Result<(), Error> {
-    let folder = &settings.output.folder;
-    fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    let path = folder.join(SETTINGS);
+/// `run.toml`, for the trainer to write when it has accepted the folder and, of a run that goes on,
+/// its checkpoint: not a byte before that.
+pub(super) fn document(settings: &Settings) -> Result<Document, Error> {
+    let path = settings.output.folder.join(SETTINGS);
     let head = format!(
         "# All settings of this run of burn-kto {}; it is the same again with\n\
          # burn-kto align --config {} --out OTHER\n\n",
         env!("CARGO_PKG_VERSION"),
         path.display()
     );
-    let text = head + &settings.to_toml()?;
-    fs::write(&path, text).map_err(Error::io("write", &path))
+    Ok((SETTINGS, head + &settings.to_toml()?))
 }
 
 /// Writes the aligned folder. One that is there is of the same run, finished before and resumed
@@ -139,22 +133,20 @@ pub(super) fn write_model(
         save(&folder)?;
         return Ok(folder);
     }
-    let (new, old) = (out.join("model.new"), out.join("model.old"));
-    remove(&new)?;
+    let new = out.join("model.new");
+    disk::remove(&new)?;
     save(&new)?;
-    if folder.exists() {
-        remove(&old)?;
-        fs::rename(&folder, &old).map_err(Error::io("rename", &folder))?;
-    }
-    fs::rename(&new, &folder).map_err(Error::io("rename", &new))?;
-    // Also that of a save that was cut short between the two.
-    remove(&old)?;
+    disk::replace_folder(&new, &folder, &out.join("model.old"))?;
     Ok(folder)
 }
 
-fn remove(folder: &Path) -> Result<(), Error> {
-    match folder.exists() {
-        true => fs::remove_dir_all(folder).map_err(Error::io("remove", folder)),
+/// Removes what models left that were cut off while they were written.
+pub(super) fn clear(out: &Path) -> Result<(), Error> {
+    let left = ["model.partial", "model.new.partial", "model.new"];
+    left.iter()
+        .try_for_each(|name| disk::remove(&out.join(name)))?;
+    match out.join("model").exists() {
+        true => disk::remove(&out.join("model.old")),
         false => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! What each kind of method does with a model and examples.
 
 use super::examples::Parts;
-use super::folder::{Record, Start, write_model};
+use super::folder::{Start, clear, document, write_model};
 use super::method::{Kto, Method};
 use super::objective::{as_kto, bco, kto, on_pairs};
 use super::refusal::refused;
@@ -15,9 +15,10 @@ use crate::error::Error;
 use crate::loss::{ClassWeights, KtoLossConfig, RewardLoss};
 use crate::model::{Llama, ModelFolder, RewardModel, Tokenizer};
 use crate::reference::{ChosenReference, Reference, ReferenceFree, TokenReference};
-use crate::train::{Hooks, LossOutput, Objective, Progress, Run, SmoothedSft, Trainer};
+use crate::train::{Hooks, Lock, LossOutput, Objective, Progress, Run, SmoothedSft, Trainer};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A run whose model is loaded and whose data is read.
@@ -25,6 +26,8 @@ pub(super) struct Job<'a> {
     pub(super) folder: &'a ModelFolder,
     pub(super) settings: Settings,
     pub(super) start: Start,
+    /// Held until the model is written.
+    pub(super) lock: Arc<Lock>,
     pub(super) progress: Progress,
     pub(super) hooks: Hooks,
     pub(super) read: ReadReport,
@@ -238,14 +241,12 @@ impl Job<'_> {
         let intervals = &mut self.settings.trainer;
         intervals.evaluate_every.get_or_insert(quarter);
         intervals.checkpoint_every.get_or_insert(quarter);
-        // A clone, since the caller shares the hooks that it gave.
-        let mut hooks = self.hooks.clone();
-        hooks.push(Record(self.settings.clone()));
         let mut trainer = Trainer::new(self.settings.trainer_config())?
             .with_sampler(sampler.clone())
             .with_progress(self.progress)
-            .with_hooks(hooks)
-            .with_output(&self.settings.output.folder);
+            .with_hooks(self.hooks.clone())
+            .with_output(&self.settings.output.folder)
+            .with_held(self.lock.clone(), vec![document(&self.settings)?]);
         if self.start != Start::Anew {
             trainer = trainer.with_resume();
         }
@@ -265,10 +266,11 @@ impl Job<'_> {
         run: Run<M>,
         save: impl FnOnce(&M, &Path) -> Result<(), Error>,
     ) -> Result<Report, Error> {
+        let out = &self.settings.output.folder;
+        clear(out)?;
         let model: Option<PathBuf> = match run.interrupted {
             true => None,
             false => {
-                let out = &self.settings.output.folder;
                 let save = |folder: &Path| save(&run.policy, folder);
                 Some(write_model(out, self.start, save)?)
             }

@@ -6,6 +6,7 @@
 //! | all settings, each with a default; checked | [`Settings`], [`Method`] |
 //! | what would be trained on | [`preview`] |
 //! | the run | [`Alignment`], [`Event`], [`Report`] |
+//! | its policy as a model folder, before the end too | [`export`] |
 //!
 //! `docs/align.md` is the manual: settings, presets with their sources, the files of a run. The
 //! program `burn-kto` (feature `cli`) is flags around this module.
@@ -52,6 +53,7 @@
 mod alignment;
 mod data;
 mod examples;
+mod export;
 mod folder;
 mod job;
 mod layers;
@@ -71,6 +73,7 @@ mod wrong;
 
 pub use alignment::Alignment;
 pub use data::{DataSettings, Limits, NamedThreshold, Threshold};
+pub use export::{Exported, export};
 pub use layers::Layers;
 pub use method::*;
 pub use preset::Preset;

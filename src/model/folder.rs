@@ -2,6 +2,7 @@
 
 use super::files::failed;
 use super::{ChatTemplate, HfTokenizer, JinjaTemplate, Llama, LlamaConfig, PlainTemplate};
+use crate::disk;
 use crate::error::Error;
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -147,6 +148,8 @@ impl ModelFolder {
             let message = "its tokenizer.json is gone since it was opened";
             return Err(failed(&self.path, message));
         }
-        std::fs::rename(&partial, folder).map_err(Error::io("create", folder))
+        disk::sync_tree(&partial)?;
+        std::fs::rename(&partial, folder).map_err(Error::io("create", folder))?;
+        disk::sync_parent(folder)
     }
 }

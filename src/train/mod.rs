@@ -23,23 +23,27 @@ pub(crate) use objective::forward::unless;
 mod run;
 
 #[cfg(feature = "train")]
+pub use run::checkpoint::saved_policy;
+#[cfg(feature = "train")]
 pub use run::config::TrainerConfig;
+#[cfg(feature = "align")]
+pub(crate) use run::folder::{Document, occupied};
 #[cfg(feature = "align")]
 pub(crate) use run::hook::Hooks;
 #[cfg(feature = "train")]
 pub use run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
 };
+#[cfg(feature = "align")]
+pub(crate) use run::lock::Lock;
 #[cfg(feature = "train")]
 pub use run::optimizer::{DecayGroup, Optimizer, OptimizerConfig};
+#[cfg(feature = "train")]
+pub use run::outcome::Run;
 #[cfg(feature = "train")]
 pub use run::progress::Progress;
 #[cfg(feature = "train")]
 pub use run::schedule::Schedule;
-#[cfg(feature = "train")]
-pub use run::session::Run;
-#[cfg(feature = "align")]
-pub(crate) use run::setup::occupied;
 #[cfg(feature = "train")]
 pub use run::step::{StepReport, train_step};
 #[cfg(feature = "train")]

@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<End, Error> {
     let out = report.settings.output.folder.display();
     let Some(model) = report.model else {
         say!(
-            "interrupted after step {}; \
+            "interrupted after step {}; its model: burn-kto export {out} --out DIR; \
              go on with: burn-kto align --config {out}/run.toml --resume",
             report.steps
         );

@@ -1,8 +1,9 @@
-//! The program: `burn-kto align`, `evaluate`, `data`, `completions`, `man`.
+//! The program: `burn-kto align`, `export`, `evaluate`, `data`, `completions`, `man`.
 
 mod align;
 mod data;
 mod evaluate;
+mod export;
 mod flags;
 mod histogram;
 mod interrupt;
@@ -18,6 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   burn-kto data --data thumbs.jsonl --model DIR
   burn-kto align --model DIR --data thumbs.jsonl --method kto --out runs/kto
+  burn-kto export runs/kto --out DIR
   burn-kto evaluate --model DIR --data DIR --tasks mmlu,gsm8k --limit 10
   burn-kto evaluate --model ALIGNED --compare BEFORE --data DIR
 
@@ -40,6 +42,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Align(Box<align::Options>),
+    Export(export::Options),
     Data(Box<data::Options>),
     Evaluate(Box<evaluate::Options>),
     Completions(pages::Completions),
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let done = |()| End::Done;
     let end = match Cli::parse().command {
         Command::Align(options) => align::run(&options),
+        Command::Export(options) => export::run(&options).map(done),
         Command::Data(options) => data::run(&options).map(done),
         Command::Evaluate(options) => evaluate::run(&options).map(done),
         Command::Completions(options) => pages::completions(&options, Cli::command()).map(done),

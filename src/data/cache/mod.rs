@@ -23,6 +23,7 @@ pub use row::CacheRow;
 use super::encode::encoder::Encoder;
 use super::encode::kind::Encode;
 use super::encode::report::EncodeReport;
+use crate::disk;
 use crate::error::Error;
 use key::Parts;
 use progress::Display;
@@ -31,7 +32,7 @@ use row::IndexRow;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write, stderr};
 use std::path::{Path, PathBuf};
-use write::{CacheWriter, sync_folder};
+use write::CacheWriter;
 
 /// The version of the files, a part of every key.
 const FORMAT: u32 = 3;
@@ -168,7 +169,7 @@ impl TokenCache {
             return Err(error);
         }
         fs::rename(&partial, &folder).map_err(Error::io("create", &folder))?;
-        sync_folder(&self.folder)?;
+        disk::sync_folder(&self.folder)?;
         match open(&folder, &key)? {
             Opened::Whole(examples, report) => Ok(CachedExamples {
                 examples,

@@ -5,6 +5,7 @@ use super::meta::{Content, INDEX, META, Meta, TOKENS};
 use super::row::{IndexRow, IndexWriter};
 use crate::data::encode::report::EncodeReport;
 use crate::data::tokens::ids::TokenIds;
+use crate::disk;
 use crate::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -51,7 +52,7 @@ impl CacheWriter {
         let mut file = Output::create(self.folder.join(META))?;
         file.write(&meta.into_json()?);
         file.finish()?;
-        sync_folder(&self.folder)
+        disk::sync_folder(&self.folder)
     }
 }
 
@@ -118,13 +119,4 @@ impl Output {
             xxh3: hex(self.hasher.digest128()),
         })
     }
-}
-
-/// Brings the names in a folder to the disk, where folders can be opened for that.
-pub(super) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(Error::io("write", folder))?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! A program with a clock and an end to its output.
 
-use super::memory;
 use crate::error::Error;
+use crate::eval::sandbox::memory::is_over;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,7 +60,7 @@ pub(in crate::eval) fn run_limited(
             _ => break None,
         }
         let look = rounds.next().is_some_and(|round| round.is_multiple_of(4));
-        greedy = memory.filter(|most| look && memory::is_over(child.id(), *most));
+        greedy = memory.filter(|most| look && is_over(child.id(), *most));
         if greedy.is_some() {
             break None;
         }

@@ -2,6 +2,7 @@
 
 use super::layers::Maker;
 use super::{Llama, LlamaConfig};
+use crate::disk;
 use crate::error::Error;
 use crate::model::Tokenizer;
 use crate::model::files::failed;
@@ -106,9 +107,7 @@ impl Llama {
         let path = folder.join("config.json");
         let text = serde_json::to_string_pretty(&self.config().to_save());
         let text = text.map_err(|error| failed(&path, error.to_string()))?;
-        let new = path.with_extension("json.new");
-        fs::write(&new, text + "\n").map_err(Error::io("write", &new))?;
-        fs::rename(&new, &path).map_err(Error::io("write", &path))?;
+        disk::replace(&path, (text + "\n").as_bytes())?;
         let permissions = fs::metadata(&path).map_err(Error::io("read", &path))?;
         let path = folder.join(WEIGHTS);
         let mut store = SafetensorsStore::from_file(&path)

@@ -7,30 +7,40 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Tensor};
 
 /// The name of the loss on held-out examples.
-pub(super) const HELD_OUT: &str = "held-out loss";
-const REMEDY: &str = "a smaller learning rate may help";
+const HELD_OUT: &str = "held-out loss";
+const REMEDY: &str = "a smaller learning rate may help, in a run and a folder of its own: one that \
+    is resumed keeps its settings";
+/// Before the first step no learning rate is to blame.
+const BEFORE: &str = "are all weights of the model and the reference finite?";
 
-/// Refuses a step whose loss or gradient is not finite.
-pub(super) fn check_report(step: usize, report: &StepReport) -> Result<(), Error> {
-    check_loss(step, "loss", &report.metrics)?;
-    let norm = report.grad_norm;
-    if norm.is_finite() {
-        return Ok(());
+fn remedy(step: usize) -> &'static str {
+    match step {
+        0 => BEFORE,
+        _ => REMEDY,
     }
-    let message = format!("the norm of the gradient is {norm}; {REMEDY}");
+}
+
+/// Refuses a step whose loss or gradient is not finite; `rows` says which examples it had.
+pub(super) fn check_report(
+    step: usize,
+    report: &StepReport,
+    rows: impl FnOnce() -> String,
+) -> Result<(), Error> {
+    let (loss, norm) = (report.metrics.get("loss"), report.grad_norm);
+    let what = match loss {
+        Some(loss) if !loss.is_finite() => format!("the loss is {loss}"),
+        _ if norm.is_finite() => return Ok(()),
+        _ => format!("the norm of the gradient is {norm}"),
+    };
+    let message = format!("{what}; {}{}", rows(), remedy(step));
     Err(Error::Training { step, message })
 }
 
-/// Refuses metrics whose loss is not finite.
-pub(super) fn check_loss(step: usize, name: &str, metrics: &Metrics) -> Result<(), Error> {
+/// Refuses held-out metrics whose loss is not finite.
+pub(super) fn check_held_out(step: usize, metrics: &Metrics) -> Result<(), Error> {
     match metrics.get("loss") {
         Some(loss) if !loss.is_finite() => {
-            // Before the first step no learning rate is to blame.
-            let remedy = match (step, name) {
-                (0, HELD_OUT) => "are all weights of the model and the reference finite?",
-                _ => REMEDY,
-            };
-            let message = format!("the {name} is {loss}; {remedy}");
+            let message = format!("the {HELD_OUT} is {loss}; {}", remedy(step));
             Err(Error::Training { step, message })
         }
         _ => Ok(()),
@@ -83,14 +93,14 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_a_number_is_named() {
         let mut metrics = Metrics::default();
-        assert!(check_loss(0, "loss", &metrics).is_ok());
+        assert!(check_held_out(0, &metrics).is_ok());
         metrics.add("loss", f64::NAN, 1.0);
-        let error = check_loss(2, HELD_OUT, &metrics).unwrap_err().to_string();
+        let error = check_held_out(2, &metrics).unwrap_err().to_string();
         assert!(
-            error.starts_with("step 2: the held-out loss is NaN; "),
+            error.starts_with("step 2: the held-out loss is NaN; a smaller learning rate may"),
             "{error}"
         );
-        let error = check_loss(0, HELD_OUT, &metrics).unwrap_err().to_string();
+        let error = check_held_out(0, &metrics).unwrap_err().to_string();
         assert!(
             error.ends_with("weights of the model and the reference finite?"),
             "{error}"

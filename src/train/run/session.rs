@@ -3,65 +3,29 @@
 use crate::data::Batcher;
 use crate::error::Error;
 use crate::reference::Reference;
-use crate::train::metrics::{LossOutput, Metrics};
-use crate::train::objective::{Fingerprint, Objective, agree};
-use crate::train::run::checkpoint::{Checkpoint, Position, Snapshot};
+use crate::train::metrics::LossOutput;
+use crate::train::objective::Objective;
+use crate::train::run::blame;
+use crate::train::run::checkpoint::{Checkpoint, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
+use crate::train::run::folder::{Place, RunFolder};
 use crate::train::run::held_out;
 use crate::train::run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
 };
 use crate::train::run::identity::{Definition, Identity, Start};
 use crate::train::run::optimizer::Optimizer;
+use crate::train::run::outcome::Run;
 use crate::train::run::plan::Plan;
 use crate::train::run::setup::Setup;
 use crate::train::run::start_check::reference_warning;
-use crate::train::run::step::{StepReport, num_trainable, train_step};
+use crate::train::run::step::{num_trainable, train_step};
+use crate::train::run::work::Work;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// Rows by which models are told apart.
-const PROBE: usize = 8;
-
-/// What a run leaves.
-///
-/// ```no_run
-/// # use burn_kto::prelude::*;
-/// # fn shown(run: Run<Llama>) -> Result<(), Error> {
-/// for (step, metrics) in &run.evaluations {
-///     println!("after step {step}: held-out loss {:?}", metrics.get("loss"));
-/// }
-/// if run.interrupted {
-///     println!("stopped after step {}", run.steps);
-/// }
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug)]
-pub struct Run<M> {
-    /// The trained model, on its autodiff device; `policy.valid()` for use.
-    pub policy: M,
-    /// Optimizer steps finished, those before a resumed run included.
-    pub steps: usize,
-    /// Whether it was asked to stop before the end.
-    pub interrupted: bool,
-    /// The last step's report; `None` if this call took no step.
-    pub last: Option<StepReport>,
-    /// Held-out metrics and the step they were taken after, in order; 0 is before the first. Those
-    /// of this call only, where it went on from a checkpoint.
-    pub evaluations: Vec<(usize, Metrics)>,
-}
-
-/// What a run trains on and with.
-pub(super) struct Work<'a, R, L, B: Batcher> {
-    pub(super) reference: &'a R,
-    pub(super) objective: &'a mut L,
-    pub(super) batcher: &'a B,
-    pub(super) train: &'a [B::Example],
-    pub(super) held_out: &'a [B::Example],
-}
 
 /// A run between two steps.
 pub(super) struct Session<'a, M, R, L, B: Batcher> {
@@ -71,7 +35,7 @@ pub(super) struct Session<'a, M, R, L, B: Batcher> {
     identity: Identity,
     device: Device,
     optimizer: Optimizer,
-    checkpoint: Option<Checkpoint>,
+    folder: Option<RunFolder>,
     listeners: Vec<Box<dyn Hook>>,
     run: Run<M>,
     evaluation_due: bool,
@@ -94,10 +58,10 @@ where
         mut work: Work<'a, R, L, B>,
     ) -> Result<Self, Error> {
         let stop = StopReset(&setup.stop);
-        setup.check()?;
+        let place = setup.place()?;
         let plan = Plan::new(&setup.config, &setup.sampler, work.batcher, work.train)?;
         let device = plain_device(&policy)?;
-        let checkpoint = setup.checkpoint();
+        let checkpoint = place.as_ref().map(Place::checkpoint);
         let resumable = checkpoint.as_ref().filter(|_| setup.resume);
         if let Some(start) = resumable.and_then(Checkpoint::start) {
             // An object that was trained with before says what it is as it was then. Where it
@@ -132,15 +96,17 @@ where
                 message: "no parameter of the policy asks for a gradient".into(),
             });
         }
+        let begun = place.map(|place| place.begin(&position)).transpose()?;
+        let (folder, warnings) = begun.unzip();
         let mut session = Self {
-            listeners: setup.listeners(step, plan.total())?,
+            listeners: setup.listeners(step, plan.total(), folder.as_ref()),
+            folder,
             setup,
             work,
             plan,
             identity,
             device,
             optimizer: position.optimizer,
-            checkpoint,
             run: Run {
                 policy: position.policy,
                 steps: step,
@@ -159,16 +125,14 @@ where
             output: setup.output.as_deref(),
         };
         tell(&mut session.listeners, |hook| hook.on_start(&started))?;
+        for message in warnings.into_iter().flatten() {
+            session.warn(&message)?;
+        }
         // Of a fresh run only: after a step rewards are no longer 0.
         let relative = !R::FREE && session.work.objective.relative_rewards();
-        let models = &session.identity.start.models;
-        if step == 0
-            && relative
-            && let Some(message) = reference_warning(models)
-        {
-            let message = &message;
-            let warning = RunWarning { step, message };
-            tell(&mut session.listeners, |hook| hook.on_warning(&warning))?;
+        let warning = reference_warning(&session.identity.start.models);
+        if let Some(message) = warning.filter(|_| step == 0 && relative) {
+            session.warn(&message)?;
         }
         Ok(session)
     }
@@ -212,8 +176,9 @@ where
             learning_rate,
         );
         self.run.policy = policy;
-        finite::check_report(step, &report)?;
+        finite::check_report(step, &report, || self.rows_of(step))?;
         self.run.steps += 1;
+        self.keep_folder()?;
         self.work.reference.follow(&self.run.policy, self.run.steps);
         let done = StepDone {
             step: self.run.steps,
@@ -251,7 +216,7 @@ where
             work.held_out,
             &self.device,
         )?;
-        finite::check_loss(step, finite::HELD_OUT, &metrics)?;
+        finite::check_held_out(step, &metrics)?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -267,7 +232,8 @@ where
     /// Refuses weights that overflowed, and writes a checkpoint if there is an output folder.
     pub(super) fn save(&mut self) -> Result<(), Error> {
         finite::check_weights(self.run.steps, &self.run.policy)?;
-        let Some(checkpoint) = &self.checkpoint else {
+        self.keep_folder()?;
+        let Some(folder) = &self.folder else {
             return Ok(());
         };
         let reference = self.work.reference;
@@ -279,10 +245,9 @@ where
             evaluation_due: self.evaluation_due,
             objective: self.work.objective.state(),
         };
-        checkpoint.save(snapshot, |folder| reference.save(folder))?;
         let done = CheckpointDone {
             step: self.run.steps,
-            folder: checkpoint.folder(),
+            folder: folder.save(snapshot, |folder| reference.save(folder))?,
         };
         tell(&mut self.listeners, |hook| hook.on_checkpoint(&done))
     }
@@ -298,6 +263,38 @@ where
         Ok(self.run)
     }
 
+    /// The examples of a step, the worst first, in words.
+    fn rows_of(&mut self, step: usize) -> String {
+        let work = &self.work;
+        let Ok(indices) = self.plan.window(step) else {
+            return String::new();
+        };
+        let mut rng = draws::of_step(self.setup.config.seed, step);
+        let window = work
+            .batcher
+            .window(work.train, indices, 1, &mut rng, &self.device);
+        let policy = &self.run.policy;
+        let rows =
+            |window| blame::rows_of(policy, work.reference, &*work.objective, window, indices);
+        window.map(rows).unwrap_or_default()
+    }
+
+    /// Makes anew what somebody took away from the output folder, and says so.
+    fn keep_folder(&mut self) -> Result<(), Error> {
+        let gone = self.folder.as_ref().map(RunFolder::keep).transpose()?;
+        match gone.flatten() {
+            Some(message) => self.warn(&message),
+            None => Ok(()),
+        }
+    }
+
+    /// Says that something looks wrong.
+    fn warn(&mut self, message: &str) -> Result<(), Error> {
+        let step = self.run.steps;
+        let warning = RunWarning { step, message };
+        tell(&mut self.listeners, |hook| hook.on_warning(&warning))
+    }
+
     fn is_due(&self, every: Option<usize>) -> bool {
         every.is_some_and(|every| self.run.steps.is_multiple_of(every))
     }
@@ -307,96 +304,6 @@ where
         let asked = self.setup.stop.load(Ordering::Relaxed);
         let between = self.run.last.is_some() && self.run.steps < self.plan.total();
         self.run.interrupted |= asked && between;
-    }
-}
-
-impl<R, L, B: Batcher> Work<'_, R, L, B> {
-    /// A few rows from all over the data by which models are told apart, whatever the sampler
-    /// chooses. `None` where they cannot be evaluated by themselves: a step says why, if it is
-    /// wrong.
-    fn probe<M>(&self, setup: &Setup, policy: &M, device: &Device) -> Option<B::Batch>
-    where
-        L: Objective<M, R, Batch = B::Batch>,
-    {
-        let (all, some) = (self.train.len(), self.train.len().min(PROBE));
-        let indices: Vec<usize> = (0..some).map(|i| i * all / some).collect();
-        let seed = setup.config.seed;
-        let mut rng = draws::of_step(seed, 0);
-        let window = self
-            .batcher
-            .window(self.train, &indices, some, &mut rng, device);
-        let batch = window.ok()?.into_iter().next()?;
-        let checked = self.objective.check(policy, self.reference, &batch);
-        checked.is_ok().then_some(batch)
-    }
-
-    /// What the models say of these rows.
-    fn fingerprint<M>(&self, policy: &M, probe: Option<&B::Batch>) -> Fingerprint
-    where
-        L: Objective<M, R, Batch = B::Batch>,
-    {
-        probe.map_or_else(Fingerprint::default, |batch| {
-            self.objective.fingerprint(policy, self.reference, batch)
-        })
-    }
-
-    /// Refuses batches that cannot be evaluated.
-    fn check<M>(&self, step: usize, policy: &M, window: &[B::Batch]) -> Result<(), Error>
-    where
-        L: Objective<M, R, Batch = B::Batch>,
-    {
-        let failed = |message| Error::Training { step, message };
-        if window.is_empty() {
-            return Err(failed("the batcher made no batch of its examples".into()));
-        }
-        window.iter().try_for_each(|batch| {
-            let checked = self.objective.check(policy, self.reference, batch);
-            checked.map_err(|error| failed(error.to_string()))
-        })
-    }
-
-    /// The place to start from: the checkpoint if there is one, which objective and reference then
-    /// go on from too.
-    fn position<M>(
-        &mut self,
-        setup: &Setup,
-        checkpoint: Option<&Checkpoint>,
-        identity: &Identity,
-        probe: Option<&B::Batch>,
-        policy: M,
-    ) -> Result<Position<M>, Error>
-    where
-        M: Module,
-        R: Reference<M>,
-        L: Objective<M, R, Batch = B::Batch>,
-    {
-        if let Some(checkpoint) = checkpoint
-            && let Some(resumed) = checkpoint.load(identity, policy.clone(), &setup.config)?
-        {
-            let restored = self.objective.restore(&resumed.objective);
-            restored.map_err(|error| Error::Checkpoint {
-                path: resumed.folder.clone(),
-                message: error.to_string(),
-            })?;
-            self.reference.load(&resumed.folder)?;
-            // The policy that was given is the one that the run began with, or that it left.
-            let given = &identity.start.models.policy;
-            let left = || self.fingerprint(&resumed.position.policy, probe).policy;
-            if !agree(given, &resumed.start.models.policy) && !agree(given, &left()) {
-                return Err(Error::Checkpoint {
-                    path: resumed.folder.clone(),
-                    message: "belongs to another run: it began with other weights of the policy"
-                        .into(),
-                });
-            }
-            return Ok(resumed.position);
-        }
-        Ok(Position {
-            optimizer: Optimizer::new(&setup.config.optimizer, &policy),
-            policy,
-            step: 0,
-            evaluation_due: true,
-        })
     }
 }
 

@@ -6,12 +6,18 @@ use crate::reference::Reference;
 use crate::train::metrics::{LossOutput, Metrics};
 use crate::train::objective::Objective;
 use crate::train::run::config::TrainerConfig;
+#[cfg(feature = "align")]
+use crate::train::run::folder::Document;
 use crate::train::run::held_out;
 use crate::train::run::hook::{Hook, Hooks};
+#[cfg(feature = "align")]
+use crate::train::run::lock::Lock;
+use crate::train::run::outcome::Run;
 use crate::train::run::plan::Plan;
 use crate::train::run::progress::Progress;
-use crate::train::run::session::{Run, Session, Work};
+use crate::train::run::session::Session;
 use crate::train::run::setup::Setup;
+use crate::train::run::work::Work;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::PathBuf;
@@ -31,13 +37,20 @@ use std::sync::atomic::AtomicBool;
 /// |---|---|
 /// | `trainer.json`, `sampler.json` | the settings; overwritten at each start |
 /// | `metrics.jsonl` | the journal: a JSON object a line, one a step and one an evaluation |
-/// | `checkpoint/` | model, optimizer and position, replaced as a whole by the next one |
+/// | `checkpoint/` | model, optimizer and position, with their checksums in `manifest.json`; replaced as a whole by the next one |
+/// | `run.lock` | there while the run goes on; one that a killed run left holds nobody up |
 ///
 /// A run that does not go on from a checkpoint is refused where a journal or a checkpoint stands
-/// already. One that does cuts the journal off behind the checkpoint's step; where there is a
-/// journal but no checkpoint yet it starts anew, and so does the journal. `checkpoint.new` and
-/// `checkpoint.old` are there while a checkpoint is replaced: when a run is cut off meanwhile, it
-/// goes on from whichever is whole.
+/// already, and any run where another one goes on. One that goes on cuts the journal off behind the
+/// checkpoint's step; where there is no checkpoint it starts anew, and so does the journal, with a
+/// warning.
+///
+/// `checkpoint.new` and `checkpoint.old` are there while a checkpoint is replaced. When a run is
+/// cut off meanwhile, by a kill or a power failure, it goes on from the newest that is whole, and
+/// clears the others away; so it does where `checkpoint/` is damaged, with a warning.
+///
+/// Journal and settings that somebody takes away while the run goes on are written again, with a
+/// warning; so is the folder.
 ///
 /// # Journal
 ///
@@ -104,6 +117,8 @@ impl Trainer {
                 config,
                 sampler: SamplerConfig::new(),
                 output: None,
+                lock: None,
+                documents: Vec::new(),
                 resume: false,
                 progress: Progress::default(),
                 hooks: Hooks::default(),
@@ -126,8 +141,10 @@ impl Trainer {
         self
     }
 
-    /// Goes on from the checkpoint in the output folder, if there is one. Without an output folder
-    /// [`fit`](Self::fit) refuses to.
+    /// Goes on from the checkpoint in the output folder; where there is none the run begins at its
+    /// first step, with a warning, so that a job which is started again and again needs no more
+    /// than this. Without an output folder [`fit`](Self::fit) refuses to. Who wants to know before
+    /// asks [`saved_policy`](crate::train::saved_policy).
     pub fn with_resume(mut self) -> Self {
         self.setup.resume = true;
         self
@@ -149,6 +166,14 @@ impl Trainer {
     #[cfg(feature = "align")]
     pub(crate) fn with_hooks(mut self, hooks: Hooks) -> Self {
         self.setup.hooks = hooks;
+        self
+    }
+
+    /// Writes to a folder that the caller holds, and documents of the caller's too.
+    #[cfg(feature = "align")]
+    pub(crate) fn with_held(mut self, lock: Arc<Lock>, documents: Vec<Document>) -> Self {
+        self.setup.lock = Some(lock);
+        self.setup.documents = documents;
         self
     }
 
@@ -188,6 +213,7 @@ impl Trainer {
     /// |---|---|
     /// | [`Error::Dataset`] | there are no examples, or a batch cannot be made of them |
     /// | [`Error::Config`] | the sampler cannot be used, or shards the data over ranks; `checkpoint_every` or a resumed run without an output folder |
+    /// | [`Error::Busy`] | another run goes on in the output folder |
     /// | [`Error::Occupied`] | another run stands in the output folder |
     /// | [`Error::Io`] | a file cannot be written |
     /// | [`Error::Checkpoint`] | the checkpoint is damaged, or of another run |
