@@ -37,6 +37,14 @@ pub(crate) fn replace_folder(new: &Path, folder: &Path, old: &Path) -> Result<()
     remove(old)
 }
 
+/// A file of burn's as memory. Burn's own way to load a record reads from the file when a number of
+/// it is first needed, and panics where that has been replaced meanwhile.
+#[cfg(feature = "train")]
+pub(crate) fn bytes(path: &Path) -> Result<burn::tensor::Bytes, Error> {
+    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    Ok(burn::tensor::Bytes::from_bytes_vec(bytes))
+}
+
 /// Removes a folder with all that is in it; one that is not there is gone already.
 pub(crate) fn remove(folder: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(folder) {

@@ -139,7 +139,9 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
             path: path.clone(),
             message,
         };
-        let record = burn::store::ModuleRecord::load(&path).map_err(|e| failed(e.to_string()))?;
+        let bytes = crate::disk::bytes(&path)?;
+        let record = burn::store::ModuleRecord::from_bytes(bytes);
+        let record = record.map_err(|error| failed(error.to_string()))?;
         let mut model = self.lock();
         let loaded = model.model().clone().try_load_record(record);
         *model = Frozen::new(&loaded.map_err(|error| failed(error.to_string()))?);

@@ -11,6 +11,21 @@ pub(crate) const WORDS: [&str; 12] = [
     "what", "is", "red", "blue", "good", "bad", "yes", "no", "sky", "sea", "very", "?",
 ];
 
+/// Flags of a run of three steps an epoch.
+pub(crate) const TINY: &str =
+    "--batch-size 4 --micro-batch-size 2 --held-out 0.25 --learning-rate 1e-3";
+
+/// The metrics of a run without the times in them.
+pub(crate) fn metrics(folder: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line.as_object_mut().unwrap().remove("tokens_per_second");
+        line
+    });
+    lines.collect()
+}
+
 /// A folder with a model, `model/`, and feedback, `thumbs.jsonl`, `pairs.jsonl`, `scores.jsonl` and
 /// `demonstrations.jsonl`.
 pub(crate) struct World(TempDir);

@@ -10,4 +10,5 @@ mod layers;
 mod loopback;
 mod methods;
 mod program;
+mod runs;
 mod settings;

@@ -305,7 +305,8 @@ fn a_run_is_not_overwritten() {
     // A run that was cut off while it replaced its checkpoint goes on from the old one.
     let resumed = run(&trainer.clone().with_resume(), &mut kto()).unwrap();
     assert_eq!((resumed.steps, resumed.last.is_none()), (3, true));
-    std::fs::remove_dir_all(at("checkpoint.old")).unwrap();
+    assert!(at("checkpoint").exists() && !at("checkpoint.old").exists());
+    std::fs::remove_dir_all(at("checkpoint")).unwrap();
     refused("metrics.jsonl");
     assert_eq!(
         std::fs::read_to_string(at("metrics.jsonl")).unwrap(),

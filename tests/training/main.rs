@@ -1,5 +1,6 @@
 //! The training loop: against reference trajectories, and by its own laws.
 
+mod folders;
 mod hooks;
 mod names;
 mod objectives;

@@ -321,7 +321,8 @@ fn check(folder: &Path) -> Result<(), Error> {
 
 fn load_policy<M: Module>(folder: &Path, policy: M) -> Result<M, Error> {
     let path = folder.join(MODEL);
-    let record = ModuleRecord::load(&path).map_err(|error| failed(&path, error))?;
+    let record =
+        ModuleRecord::from_bytes(disk::bytes(&path)?).map_err(|error| failed(&path, error))?;
     let policy = policy.try_load_record(record);
     policy.map_err(|error| failed(&path, error))
 }

@@ -1,5 +1,6 @@
 //! AdamW with decay groups and clipping by the global norm.
 
+use crate::disk;
 use crate::error::Error;
 use crate::math::upcast;
 use burn::config::Config;
@@ -126,7 +127,7 @@ impl Optimizer {
     }
 
     pub(in crate::train) fn load(self, path: &Path) -> Result<Self, Error> {
-        let inner = self.inner.load(path);
+        let inner = self.inner.from_bytes(disk::bytes(path)?);
         Ok(Self {
             inner: inner.map_err(|error| checkpoint_error(path, error))?,
             ..self
