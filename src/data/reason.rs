@@ -66,6 +66,15 @@ reasons! {
         PromptNotInConversation = "prompt is not in the conversation",
         CallsTool = "completion calls a tool",
         HasReasoning = "completion has reasoning beside its text",
+        NotAnswered = "conversation does not end with the assistant",
+        EmptyConversation = "conversation is empty",
+        UnknownRole = "role of a message is not known",
+        NotText = "content of a message is not text",
+        ContextOnly = "completion has weight 0: it is context only",
+        NoLabel = "label is null",
+        Tie = "neither answer is better",
+        NoVerdict = "verdict on the answers is missing",
+        TextTooLong = "a text is longer than 16 MiB",
         NoTreePrompt = "tree has no prompt",
         MessageDeleted = "message is deleted",
         MessageRejected = "message did not pass review",
@@ -78,6 +87,7 @@ reasons! {
         LabelAgainstScores = "label and scores disagree",
         NoRoom = "no room for the completion",
         NothingMarked = "the chat template marks nothing of it as the assistant's",
+        MarksUnclear = "the chat template's marks do not tell turns of weight 0 from others",
         TemplateRefuses = "the chat template refuses it",
     }
 }

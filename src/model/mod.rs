@@ -33,7 +33,7 @@ mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
-pub(crate) use chat::TOOLS;
+pub(crate) use chat::{TOOLS, WEIGHT};
 pub use chat::{ChatTemplate, Marked, Message, PlainTemplate};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};

@@ -3,6 +3,7 @@
 mod census;
 pub(super) mod formats;
 pub(super) mod keep;
+mod mapping;
 pub(super) mod reader;
 pub(super) mod report;
 pub(super) mod row;

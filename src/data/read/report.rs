@@ -1,8 +1,8 @@
 //! What was read, kept and dropped: data is never lost without a word.
 
 use crate::data::example::Example;
+use crate::data::read::formats::Said;
 use crate::data::read::formats::form::Format;
-use crate::data::read::rows::JsonRow;
 use crate::data::reason::{DropReason, LeftOutReason};
 use crate::data::tally::{dropped, name, table};
 use crate::error::Error;
@@ -42,9 +42,12 @@ pub struct ReadReport {
     pub undesirable: usize,
     /// Lowest and highest score, where the examples have scores.
     pub scores: Option<(f64, f64)>,
-    /// Columns that were not read, and in how many rows; a name may be misspelt. The first 100
-    /// names; not for formats that are known to have others.
+    /// Columns with something in them that were not read, and in how many rows; a name may be
+    /// misspelt. The first 100 names; less those that a known data set is known to have besides.
     pub unread: BTreeMap<String, usize>,
+    /// Columns that were read under other names than their own: by column and name, in how many
+    /// rows.
+    pub read_as: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
 fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
@@ -62,11 +65,21 @@ impl ReadReport {
         }
     }
 
-    /// Names columns that may be misspelt ones.
-    pub(in crate::data) fn count_unread(&mut self, format: Format, row: &JsonRow) {
-        for column in format.unread(row) {
-            if self.unread.len() < 100 || self.unread.contains_key(column) {
-                *self.unread.entry(column.clone()).or_default() += 1;
+    /// Counts what a row says besides what it is for.
+    pub(in crate::data) fn count_said(&mut self, said: &Said) {
+        *self.formats.entry(said.format).or_default() += 1;
+        self.count_unread(said.unread.iter().cloned());
+        for (column, name) in &said.renamed {
+            let names = self.read_as.entry(column.to_string()).or_default();
+            *names.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    /// Names columns that were not read.
+    pub(in crate::data) fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
+        for column in columns {
+            if self.unread.len() < 100 || self.unread.contains_key(&column) {
+                *self.unread.entry(column).or_default() += 1;
             }
         }
     }
@@ -146,6 +159,12 @@ impl ReadReport {
         lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
         let left_out = self.left_out.iter();
         lines.extend(left_out.map(|(why, n)| ("left out", *n, why.to_string())));
+        for (column, names) in &self.read_as {
+            let names = names.iter();
+            lines.extend(names.map(|(other, rows)| {
+                ("read as", *rows, format!("{column}: column \"{}\"", name(other)))
+            }));
+        }
         let unread = self.unread.iter();
         lines.extend(
             unread.map(|(column, rows)| ("not read", *rows, format!("column {}", name(column)))),
@@ -175,6 +194,11 @@ impl fmt::Display for ReadReport {
         }
         if self.contradicted > 0 {
             write!(f, "; {} contradicted", self.contradicted)?;
+        }
+        for (column, names) in &self.read_as {
+            for other in names.keys() {
+                write!(f, "; \"{}\" read as {column}", name(other))?;
+            }
         }
         if !self.unread.is_empty() {
             let names: Vec<String> = self.unread.keys().map(|column| name(column)).collect();
