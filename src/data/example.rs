@@ -184,7 +184,9 @@ impl SftExample {
         if let Prompt::Messages(messages) = &self.prompt {
             for (i, message) in messages.iter().enumerate() {
                 let said = message.role == "assistant" && !message.content.trim().is_empty();
-                let is_more = ["tool_calls", WEIGHT].iter().any(|key| message.extra.contains_key(*key));
+                let is_more = ["tool_calls", WEIGHT]
+                    .iter()
+                    .any(|key| message.extra.contains_key(*key));
                 if i > 0 && said && !is_more {
                     turns.push(Self::new(messages[..i].to_vec(), message.content.as_str()));
                 }

@@ -76,6 +76,7 @@ reasons! {
         NoVerdict = "verdict on the answers is missing",
         TextTooLong = "a text is longer than 16 MiB",
         NoTreePrompt = "tree has no prompt",
+        NoParent = "message answers one that is not there",
         MessageDeleted = "message is deleted",
         MessageRejected = "message did not pass review",
         FollowsLeftOut = "follows a message that was left out",

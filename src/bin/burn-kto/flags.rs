@@ -302,7 +302,11 @@ impl Reading {
     fn put(&self, layers: &mut Layers) {
         text(layers, "--format", "data.format", &self.format);
         for (known, yours) in &self.columns {
-            layers.put("--columns", &format!("data.columns.{known}"), yours.as_str());
+            layers.put(
+                "--columns",
+                &format!("data.columns.{known}"),
+                yours.as_str(),
+            );
         }
         text(layers, "--pairs", "data.pairs", &self.pairs);
         text(layers, "--language", "data.language", &self.language);

@@ -114,7 +114,9 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example) if settings.choices.every_turn => sink.unit(example.into_turns()),
+            Feedback::Sft(example) if settings.choices.every_turn => {
+                sink.unit(example.into_turns())
+            }
             Feedback::Sft(example) => sink.unit(vec![example]),
             Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
             Feedback::Scored(scored) => {

@@ -89,7 +89,10 @@ impl Mapping {
         }
         let mut replaced = Vec::new();
         for (known, _, value) in taken {
-            if row.insert(known.clone(), value).is_some_and(|old| !old.is_null()) {
+            if row
+                .insert(known.clone(), value)
+                .is_some_and(|old| !old.is_null())
+            {
                 replaced.push(known);
             }
         }
@@ -98,7 +101,10 @@ impl Mapping {
 
     /// Refuses a column that no row had.
     pub(in crate::data) fn check_found(&self, found: &BTreeSet<String>) -> Result<(), Error> {
-        let missing = self.columns.iter().find(|(_, column)| !found.contains(*column));
+        let missing = self
+            .columns
+            .iter()
+            .find(|(_, column)| !found.contains(*column));
         let Some((known, column)) = missing else {
             return Ok(());
         };

@@ -1,6 +1,7 @@
 //! From files of feedback to examples: the reader with its defaults, for what most files need.
 
 mod census;
+mod forest;
 pub(super) mod formats;
 pub(super) mod keep;
 mod mapping;

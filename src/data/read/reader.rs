@@ -4,7 +4,7 @@ use crate::data::example::{
     BinaryExample, Example, PreferenceExample, Prompt, ScoredExample, SftExample,
 };
 use crate::data::read::census::Census;
-use crate::data::read::formats::Said;
+use crate::data::read::forest::Forest;
 use crate::data::read::formats::form::Format;
 use crate::data::read::keep::{FromRow, Sink};
 use crate::data::read::mapping::Mapping;
@@ -14,7 +14,7 @@ use crate::data::read::row::ranked::RankedPairs;
 use crate::data::read::rows::{JsonRow, for_each_row, wrong};
 use crate::data::read::settings::ReadSettings;
 use crate::data::read::source::files::files;
-use crate::data::reason::LeftOutReason;
+use crate::data::reason::{DropReason, LeftOutReason};
 use crate::error::Error;
 use rand::SeedableRng;
 use rand::seq::index;
@@ -238,35 +238,61 @@ impl Reader {
             mapping.apply(&mut row, &mut BTreeSet::new());
             Format::of(&row).is_some()
         };
-        for file in files(path)? {
+        let source = files(path)?;
+        report.files_left_out = source.left_out;
+        let mut forest = Forest::default();
+        for file in source.files {
             report.files += 1;
             for_each_row(&file, &is_row, |line, mut row| {
                 report.rows += 1;
                 report.count_unread(mapping.apply(&mut row, &mut mapped));
-                let said = self.said(&row);
-                let said = said.map_err(|message| wrong(&file, line, message))?;
-                report.count_said(&said);
-                let mut sink = Sink {
-                    place: (&file, line),
-                    strict: self.settings.strict,
-                    report,
-                    take,
-                };
-                said.what.into_iter().try_for_each(|parsed| match parsed {
-                    Parsed::Dropped(reason) => sink.dropped(reason, said.got.as_deref()),
-                    Parsed::LeftOut(reason) => sink.left_out(reason, 1),
-                    Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
-                })
+                if self.is_flat(&row) {
+                    let added = forest.add(&file, line, row);
+                    return added.map_err(|message| wrong(&file, line, message));
+                }
+                self.take(&file, line, &row, report, take)
             })?;
         }
+        let (trees, lost) = forest.grow();
+        for tree in trees {
+            self.take(&tree.file, tree.line, &tree.row, report, take)?;
+        }
+        report.drop_rows(DropReason::NoParent, lost);
         if report.rows > 0 {
             mapping.check_found(&mapped)?;
         }
         self.settings.check_used(report)
     }
 
-    fn said(&self, row: &JsonRow) -> Result<Said, String> {
-        Format::parse(self.settings.format, row, &self.settings.choices)
+    /// Hands on what a row says.
+    fn take<T: FromRow>(
+        &self,
+        file: &Path,
+        line: usize,
+        row: &JsonRow,
+        report: &mut ReadReport,
+        take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let said = Format::parse(self.settings.format, row, &self.settings.choices);
+        let said = said.map_err(|message| wrong(file, line, message))?;
+        report.count_said(&said);
+        let mut sink = Sink {
+            place: (file, line),
+            strict: self.settings.strict,
+            report,
+            take,
+        };
+        said.what.into_iter().try_for_each(|parsed| match parsed {
+            Parsed::Dropped(reason) => sink.dropped(reason, said.got.as_deref()),
+            Parsed::LeftOut(reason) => sink.left_out(reason, 1),
+            Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
+        })
+    }
+
+    /// Whether a row is a message of a tree that stands by itself.
+    fn is_flat(&self, row: &JsonRow) -> bool {
+        let other = |format: Format| format != Format::Oasst;
+        !self.settings.format.is_some_and(other) && Forest::takes(row)
     }
 
     /// Leaves out what is too much of one prompt.

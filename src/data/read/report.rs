@@ -18,6 +18,9 @@ use std::path::Path;
 pub struct ReadReport {
     /// Files read.
     pub files: usize,
+    /// Files beside them that were not: of another split than the training split, or of a kind that
+    /// is not read.
+    pub files_left_out: Vec<String>,
     /// Rows in them.
     pub rows: usize,
     /// Rows of each format.
@@ -50,6 +53,9 @@ pub struct ReadReport {
     pub read_as: BTreeMap<String, BTreeMap<String, usize>>,
 }
 
+/// Names of files that a report shows.
+const FILES: usize = 5;
+
 fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(
         formats
@@ -62,6 +68,12 @@ impl ReadReport {
     pub(in crate::data) fn leave_out(&mut self, reason: LeftOutReason, count: usize) {
         if count > 0 {
             *self.left_out.entry(reason).or_default() += count;
+        }
+    }
+
+    pub(in crate::data) fn drop_rows(&mut self, reason: DropReason, count: usize) {
+        if count > 0 {
+            *self.dropped.entry(reason).or_default() += count;
         }
     }
 
@@ -155,6 +167,8 @@ impl ReadReport {
             let why = "before with the other thumb, or with sides swapped".to_string();
             lines.push(("contradicted", self.contradicted, why));
         }
+        let files = self.files_left_out.iter().take(FILES);
+        lines.extend(files.map(|file| ("file not read", 1, name(file))));
         let dropped = self.dropped.iter();
         lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
         let left_out = self.left_out.iter();
@@ -162,7 +176,11 @@ impl ReadReport {
         for (column, names) in &self.read_as {
             let names = names.iter();
             lines.extend(names.map(|(other, rows)| {
-                ("read as", *rows, format!("{column}: column \"{}\"", name(other)))
+                (
+                    "read as",
+                    *rows,
+                    format!("{column}: column \"{}\"", name(other)),
+                )
             }));
         }
         let unread = self.unread.iter();
@@ -194,6 +212,15 @@ impl fmt::Display for ReadReport {
         }
         if self.contradicted > 0 {
             write!(f, "; {} contradicted", self.contradicted)?;
+        }
+        if !self.files_left_out.is_empty() {
+            let files = self.files_left_out.iter().take(FILES);
+            let files: Vec<String> = files.map(|file| name(file)).collect();
+            let more = self.files_left_out.len() - files.len();
+            write!(f, "; files not read: {}", files.join(", "))?;
+            if more > 0 {
+                write!(f, " and {more} more")?;
+            }
         }
         for (column, names) in &self.read_as {
             for other in names.keys() {

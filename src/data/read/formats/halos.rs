@@ -14,11 +14,12 @@ pub(super) const FORM: Form = Form {
     format: Format::Halos,
     name: "halos",
     recognises: |columns| {
-        columns.has(&["output_A", "output_B", "label"]) || columns.has(&["prompt", "output", "label"])
+        columns.has(&["output_A", "output_B", "label"])
+            || columns.has(&["prompt", "output", "label"])
     },
     reads: &[
-        "prompt", "input", "history", "output", "output_A", "output_B", "label", "weight", "system",
-        "tools",
+        "prompt", "input", "history", "output", "output_A", "output_B", "label", "weight",
+        "system", "tools",
     ],
     beside: &[
         "prompt_id",

@@ -10,7 +10,9 @@ pub(super) const FORM: Form = Form {
     format: Format::AnthropicHh,
     name: "hh",
     recognises: |columns| {
-        let has_prompt = [&PROMPT, &INPUT, &MESSAGES].iter().any(|c| columns.knows(c));
+        let has_prompt = [&PROMPT, &INPUT, &MESSAGES]
+            .iter()
+            .any(|c| columns.knows(c));
         let is_text = |side: &str| columns.row.get(side).is_some_and(Value::is_string);
         !has_prompt && is_text("chosen") && is_text("rejected")
     },

@@ -58,7 +58,8 @@ fn parse(row: &JsonRow, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
             return Err(format!(
                 "\"prompt\" of a tree must be a message, got {}",
                 shown(other)
-            ).into());
+            )
+            .into());
         }
         None if matches!(row.get("replies"), None | Some(Value::Null)) => {
             return Err(
@@ -146,7 +147,9 @@ fn replies(message: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, Wro
     let replies = match message.get("replies") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(replies)) => replies.iter(),
-        Some(other) => return Err(format!("\"replies\" must be a list, got {}", shown(other)).into()),
+        Some(other) => {
+            return Err(format!("\"replies\" must be a list, got {}", shown(other)).into());
+        }
     };
     let message = |reply: &'_ Value| -> Wrong {
         format!("a reply must be a message, got {}", shown(reply)).into()
@@ -172,7 +175,8 @@ fn usable<'a>(
             return Err(format!(
                 "a message's role must be prompter or assistant, got {}",
                 shown(got)
-            ).into());
+            )
+            .into());
         }
     };
     let content = text("text").ok_or("a message must have a \"text\"")?;
@@ -196,7 +200,8 @@ fn flag(message: &Map<String, Value>, key: &str) -> Result<Option<bool>, Wrong> 
         Some(other) => Err(format!(
             "\"{key}\" must be true, false or null, got {}",
             shown(other)
-        ).into()),
+        )
+        .into()),
     }
 }
 

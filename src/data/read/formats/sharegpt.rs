@@ -36,5 +36,9 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
     if is_pair(columns) {
         return preference(columns);
     }
-    conversation(columns, columns.required("conversations")?, choices.every_turn)
+    conversation(
+        columns,
+        columns.required("conversations")?,
+        choices.every_turn,
+    )
 }

@@ -47,7 +47,7 @@ fn parse(columns: &Columns<'_>, least: f64) -> Result<Parsed, Wrong> {
         null => null,
     })?;
     let score = |column| {
-        let cell = columns.named(column).filter(|cell| !cell.value.is_null());
+        let cell = columns.named(column).filter(|cell| cell.is_given());
         cell.map(Cell::number).transpose()
     };
     let (chosen, rejected, high, low) = if a_is_better {

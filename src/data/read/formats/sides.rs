@@ -104,7 +104,12 @@ pub(super) struct Sides<'r> {
 impl<'r> Sides<'r> {
     /// The two answers of a row, if it has them.
     pub(super) fn of(columns: &Columns<'r>) -> Option<Self> {
-        let own = |name: String| columns.row.get_key_value(&name).map(|(own, _)| own.as_str());
+        let own = |name: String| {
+            columns
+                .row
+                .get_key_value(&name)
+                .map(|(own, _)| own.as_str())
+        };
         STEMS.iter().find_map(|stem| {
             ENDS.iter().find_map(|(a, b, first)| {
                 Some(Self {
@@ -214,7 +219,7 @@ fn ends_as(said: &str, end: &str) -> bool {
 /// A verdict in three columns of which one is set.
 fn one_of_three(columns: &Columns<'_>) -> Result<Option<Verdict>, Wrong> {
     let [a, b, tie] = ["winner_model_a", "winner_model_b", "winner_tie"].map(|name| {
-        let cell = columns.named(name).filter(|cell| !cell.value.is_null());
+        let cell = columns.named(name).filter(|cell| cell.is_given());
         cell.map(Cell::thumb).transpose()
     });
     Ok(match (a?, b?, tie?) {

@@ -4,7 +4,7 @@ use crate::data::example::Prompt;
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::messages::messages_of;
-use crate::data::read::row::names::{COMPLETION, CHOSEN, Column, HISTORY, INPUT, PROMPT, SYSTEM};
+use crate::data::read::row::names::{CHOSEN, COMPLETION, Column, HISTORY, INPUT, PROMPT, SYSTEM};
 use crate::data::read::row::parsed::Wrong;
 use crate::data::read::rows::shown;
 use crate::data::reason::DropReason;
@@ -56,7 +56,7 @@ fn found<'r>(columns: &Columns<'r>) -> Result<Option<(Cell<'r>, Option<Cell<'r>>
     let input = columns.named(INPUT.name);
     let context = columns.named("context");
     Ok(match (input, context) {
-        (Some(input), context) => Some((input, context.filter(|cell| !cell.value.is_null()))),
+        (Some(input), context) => Some((input, context.filter(|cell| cell.is_given()))),
         (None, Some(context)) => Some((context, None)),
         (None, None) => None,
     })

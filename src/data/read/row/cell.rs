@@ -24,6 +24,11 @@ impl<'r> Cell<'r> {
         Some(Self { column, value })
     }
 
+    /// Whether there is something in it.
+    pub(in crate::data) fn is_given(self) -> bool {
+        !self.value.is_null()
+    }
+
     /// A text.
     pub(in crate::data) fn text(self) -> Result<&'r str, Wrong> {
         let text = self.value.as_str();

@@ -40,18 +40,17 @@ impl<'r> Columns<'r> {
 
     /// Whether the row has something in a column, under one of its names.
     pub(in crate::data) fn gives(&self, column: &Column) -> bool {
-        let own = self.row.get(column.name);
-        own.is_some_and(|value| !value.is_null()) || self.others(column).next().is_some()
+        let own = Cell::of(self.row, column.name);
+        own.into_iter()
+            .chain(self.others(column))
+            .any(Cell::is_given)
     }
 
-    /// What the row has under other names of a column, nulls aside.
+    /// What the row has under other names of a column.
     fn others(&self, column: &Column) -> impl Iterator<Item = Cell<'r>> {
         let held = |name: &&'static str| {
-            let (name, value) = self.row.get_key_value(*name)?;
-            (column.holds)(value).then_some(Cell {
-                column: name,
-                value,
-            })
+            let cell = Cell::of(self.row, name)?;
+            (!cell.is_given() || (column.holds)(cell.value)).then_some(cell)
         };
         column.others.iter().filter_map(held)
     }
@@ -64,12 +63,13 @@ impl<'r> Columns<'r> {
     /// meant.
     pub(in crate::data) fn find(&self, column: &'static Column) -> Result<Option<Cell<'r>>, Wrong> {
         let own = Cell::of(self.row, column.name);
-        if let Some(own) = own.filter(|own| !own.value.is_null()) {
+        if let Some(own) = own.filter(|own| own.is_given()) {
             return Ok(Some(self.mark(own)));
         }
-        let mut others = self.others(column);
+        let mut others = self.others(column).filter(|other| other.is_given());
         let Some(first) = others.next() else {
-            return Ok(own.map(|own| self.mark(own)));
+            let empty = own.or_else(|| self.others(column).next());
+            return Ok(empty.map(|empty| self.mark(empty)));
         };
         for other in others {
             if other.value != first.value {
@@ -91,7 +91,7 @@ impl<'r> Columns<'r> {
         &self,
         column: &'static Column,
     ) -> Result<Option<Cell<'r>>, Wrong> {
-        Ok(self.find(column)?.filter(|cell| !cell.value.is_null()))
+        Ok(self.find(column)?.filter(|cell| cell.is_given()))
     }
 
     /// Reads a column under this name.
@@ -186,7 +186,7 @@ impl<'r> Columns<'r> {
 
     /// What a thumb counts; 1 where the row does not say.
     pub(in crate::data) fn weight(&self) -> Result<f64, Wrong> {
-        let weight = self.named("weight").filter(|cell| !cell.value.is_null());
+        let weight = self.named("weight").filter(|cell| cell.is_given());
         let Some(weight) = weight else {
             return Ok(1.0);
         };
@@ -198,7 +198,7 @@ impl<'r> Columns<'r> {
 
     /// Refuses a weight where there is no thumb: it would be lost without a word.
     pub(in crate::data) fn unweighted(&self, what: &str) -> Result<(), Wrong> {
-        match self.named("weight").filter(|cell| !cell.value.is_null()) {
+        match self.named("weight").filter(|cell| cell.is_given()) {
             Some(weight) if weight.as_number() != Some(1.0) => Err(format!(
                 "\"weight\" is for rows with a label, {what} have none, got {}",
                 shown(weight.value)

@@ -13,19 +13,38 @@ const KEPT: [&str; 4] = ["tool_calls", "tool_call_id", "name", "reasoning_conten
 /// Who speaks, as data sets call them, in small letters.
 const ROLES: [(&str, &[&str]); 4] = [
     ("system", &["system", "developer", "context"]),
-    ("user", &["user", "human", "prompter", "customer", "instruction"]),
+    (
+        "user",
+        &["user", "human", "prompter", "customer", "instruction"],
+    ),
     (
         "assistant",
         &[
-            "assistant", "gpt", "bot", "chatbot", "model", "ai", "chatgpt", "bard", "claude", "llm",
+            "assistant",
+            "gpt",
+            "bot",
+            "chatbot",
+            "model",
+            "ai",
+            "chatgpt",
+            "bard",
+            "claude",
+            "llm",
             "agent",
         ],
     ),
     (
         "tool",
         &[
-            "tool", "observation", "observations", "function", "ipython", "function_response",
-            "tool_response", "tool_result", "function_result",
+            "tool",
+            "observation",
+            "observations",
+            "function",
+            "ipython",
+            "function_response",
+            "tool_response",
+            "tool_result",
+            "function_result",
         ],
     ),
 ];
@@ -124,9 +143,14 @@ fn calls_in(content: &str) -> Option<Value> {
 /// The texts of a content in parts, one after the other.
 fn text_of(parts: &[Value]) -> Result<String, Wrong> {
     let text = |part: &Value| {
-        let text = part.as_str().or(part["text"].as_str()).or(part["value"].as_str());
+        let text = part
+            .as_str()
+            .or(part["text"].as_str())
+            .or(part["value"].as_str());
         match (part["type"].as_str(), text) {
-            (Some("text" | "input_text" | "output_text") | None, Some(text)) => Ok(text.to_string()),
+            (Some("text" | "input_text" | "output_text") | None, Some(text)) => {
+                Ok(text.to_string())
+            }
             _ if part.is_null() => Ok(String::new()),
             _ => Err(Wrong::useless(DropReason::NotText, part)),
         }
@@ -179,7 +203,10 @@ pub(in crate::data) fn system_of(value: &Value) -> Result<Option<String>, Wrong>
 }
 
 fn text_in(object: &Map<String, Value>) -> Result<Option<String>, Wrong> {
-    match (object.get("parts"), object.get("content").or(object.get("text"))) {
+    match (
+        object.get("parts"),
+        object.get("content").or(object.get("text")),
+    ) {
         (Some(Value::Array(parts)), _) => text_of(parts).map(Some),
         (_, Some(Value::String(text))) => Ok(Some(text.clone())),
         _ => Ok(None),

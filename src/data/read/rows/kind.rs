@@ -67,7 +67,10 @@ mod tests {
         let mut tar = vec![b'a'; 512];
         tar[257..262].copy_from_slice(b"ustar");
         assert_eq!(kind("x.jsonl", &tar), Some("a tar archive"));
-        assert_eq!(kind("x.csv", b"PK\x03\x04..xl/workbook"), Some("an Excel workbook (.xlsx)"));
+        assert_eq!(
+            kind("x.csv", b"PK\x03\x04..xl/workbook"),
+            Some("an Excel workbook (.xlsx)")
+        );
         assert_eq!(kind("x", b"PK\x03\x04..a.jsonl"), Some("a zip archive"));
         assert_eq!(kind("x.yaml", b"- prompt: a\n"), Some("YAML"));
         assert_eq!(kind("x.yaml", b"[{\"prompt\": 1}]"), None);

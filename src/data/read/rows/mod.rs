@@ -19,6 +19,7 @@ pub(super) use row::{JsonRow, shown, wrong};
 
 use crate::error::Error;
 use open::open;
+use serde_json::Value;
 use std::io::{self, BufRead};
 use std::path::Path;
 use text::Rows;
@@ -111,7 +112,7 @@ fn delimiter(
     let names_columns = |delimiter: &u8| {
         let names = line.trim().split(char::from(*delimiter));
         let name = |name: &str| name.trim().trim_matches('"').to_string();
-        let header: JsonRow = names.map(|text| (name(text), "".into())).collect();
+        let header: JsonRow = names.map(|text| (name(text), Value::Null)).collect();
         is_row(&header)
     };
     Ok(likely.filter(names_columns))

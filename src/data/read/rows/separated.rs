@@ -92,7 +92,11 @@ fn names(path: &Path, record: &ByteRecord, line: usize) -> Result<Vec<String>, E
             name => name.to_string(),
         };
         if !seen.insert(name.clone()) {
-            return Err(wrong(path, line, format!("column \"{name}\" is there twice")));
+            return Err(wrong(
+                path,
+                line,
+                format!("column \"{name}\" is there twice"),
+            ));
         }
         Ok(name)
     };

@@ -117,7 +117,8 @@ impl Rows<'_> {
             Below::Rows(rows) => {
                 for (i, value) in rows.into_iter().enumerate() {
                     let row = self::object(self.path, i + 1, value);
-                    row.and_then(|row| (self.take)(i + 1, row)).map_err(by_row)?;
+                    row.and_then(|row| (self.take)(i + 1, row))
+                        .map_err(by_row)?;
                 }
                 Ok(())
             }

@@ -15,7 +15,9 @@ pub(super) fn not_json(error: &serde_json::Error, text: Option<&str>) -> String 
     let at = text.and_then(|text| text.get(column.saturating_sub(2)..));
     let python = ["NaN", "Infinity", "-Infinity", "None", "True", "False"];
     let found = at.and_then(|at| {
-        let found = |name: &&&str| at.starts_with(**name) || at.get(1..).is_some_and(|at| at.starts_with(**name));
+        let found = |name: &&&str| {
+            at.starts_with(**name) || at.get(1..).is_some_and(|at| at.starts_with(**name))
+        };
         python.iter().find(found)
     });
     match found {
