@@ -33,8 +33,8 @@ mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
-pub(crate) use chat::TOOLS;
 pub use chat::{ChatTemplate, Marked, Message, PlainTemplate};
+pub(crate) use chat::{TOOLS, WEIGHT};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};
 pub use tokenizer::{ByteTokenizer, Placed, Tokenizer};

@@ -3,7 +3,7 @@
 use super::continuation::{Boundaries, Continued};
 use super::guard::Guard;
 use super::marked;
-use super::settings::Settings;
+use super::settings::{Settings, shown};
 use crate::data::encode::report::EncodeReport;
 use crate::data::example::Prompt;
 use crate::data::reason::DropReason;
@@ -113,8 +113,13 @@ impl<'a> RowEncoder<'a> {
         }
         let mut messages = before.to_vec();
         messages.push(Message::new("assistant", completion));
-        let (messages, found) = self.guard.messages(&messages);
-        let Some(text) = report.written(self.settings.template.render_marked(&messages)) else {
+        let shown = shown(&messages);
+        let (shown, found) = self.guard.messages(&shown);
+        let Some(text) = report.written(self.settings.template.render_marked(&shown)) else {
+            return Ok(None);
+        };
+        let Some(text) = marked::learned(text, &messages) else {
+            report.drop(DropReason::MarksUnclear);
             return Ok(None);
         };
         let ids = marked::encode(self.settings.tokenizer, text)?;
