@@ -10,6 +10,8 @@
 //! | [`ChatTemplate`] | a conversation as one text | conversational data |
 
 mod chat;
+#[cfg(feature = "llama")]
+mod companions;
 #[cfg(feature = "hub")]
 pub(crate) mod download;
 mod generate;

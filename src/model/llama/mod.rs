@@ -7,15 +7,16 @@
 
 mod cache;
 mod config;
+mod config_file;
 mod folder;
 mod generation;
+pub(super) mod kinds;
 mod layers;
+mod quantised;
 mod reward;
 mod rope;
-
-pub use config::LlamaConfig;
-#[cfg(feature = "hub")]
-pub(super) use folder::COMPANIONS;
+mod rotary;
+mod weights;
 
 use super::{CausalLm, HiddenStates, Logits};
 use crate::device::check_dtype;
@@ -25,6 +26,7 @@ use crate::sequence::Sequences;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 use cache::Cache;
+pub use config::LlamaConfig;
 use layers::{Embedding, Layer, Linear, Maker, RmsNorm};
 use rand::SeedableRng;
 use rand::distr::Distribution;
