@@ -164,8 +164,8 @@ impl Checkpoint {
         let state = SavedState::read(&folder)?;
         if let Some(what) = identity.difference(&state.run) {
             let message = format!(
-                "belongs to another run: {what}; a run goes on as it began, others need a folder \
-                 of their own"
+                "a run goes on as it began, others need a folder of their own; this one belongs \
+                 to another run: {what}"
             );
             return Err(failed(&folder.join(STATE), message));
         }
