@@ -46,7 +46,7 @@ impl<'a> RowEncoder<'a> {
             return Ok(None);
         }
         let (prompt, mut marked) = self.guard.prompt(prompt);
-        let Some(text) = report.written(self.settings.prompt_text(&prompt)) else {
+        let Some(text) = report.written(self.settings.prompt_text(&prompt))? else {
             return Ok(None);
         };
         let continued = Continued::new(self.settings.tokenizer, &self.boundaries, &text)?;
@@ -56,7 +56,7 @@ impl<'a> RowEncoder<'a> {
             let (completion, found) = self.guard.text(completion);
             marked |= found;
             let Some(rest) =
-                report.written(self.settings.completion_text(&prompt, &text, &completion))
+                report.written(self.settings.completion_text(&prompt, &text, &completion))?
             else {
                 return Ok(None);
             };
@@ -114,7 +114,7 @@ impl<'a> RowEncoder<'a> {
         let mut messages = before.to_vec();
         messages.push(Message::new("assistant", completion));
         let (messages, found) = self.guard.messages(&messages);
-        let Some(text) = report.written(self.settings.template.render_marked(&messages)) else {
+        let Some(text) = report.written(self.settings.template.render_marked(&messages))? else {
             return Ok(None);
         };
         let ids = marked::encode(self.settings.tokenizer, text)?;
