@@ -25,6 +25,7 @@ use std::path::PathBuf;
 /// | [`Model`](Error::Model) | a model folder is incomplete or of another kind | `smol/: no model.safetensors` |
 /// | [`Device`](Error::Device) | a backend is not compiled in, a device not there | `cuda:0 is not compiled in: build with --features cuda; compiled in: flex` |
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
+/// | [`Template`](Error::Template) | a chat template takes too much time or memory | |
 /// | [`Checkpoint`](Error::Checkpoint) | a checkpoint cannot be used | |
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
@@ -129,6 +130,12 @@ pub enum Error {
     /// A tokenizer or a chat template refused its input.
     Tokenize {
         /// What it said.
+        message: String,
+    },
+    /// A chat template that is no use for any conversation: the work ends at the first.
+    #[error("the chat template {message}")]
+    Template {
+        /// What it does.
         message: String,
     },
     /// A checkpoint that cannot be written, read, or continued from.

@@ -5,8 +5,12 @@ mod cache;
 mod context;
 mod formats;
 mod fuzz;
+#[cfg(feature = "tokenizers")]
+mod hostile;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "tokenizers")]
+mod jinja;
 #[cfg(feature = "hub")]
 #[path = "../common/hub.rs"]
 mod loopback;
