@@ -133,7 +133,6 @@ pub enum Error {
         message: String,
     },
     /// A chat template that is no use for any conversation: the work ends at the first.
-    #[error("the chat template {message}")]
     Template {
         /// What it does.
         message: String,
@@ -212,6 +211,7 @@ impl fmt::Display for Error {
             }
             Self::Cache { path, message } => write!(f, "cache {}: {message}", path.display()),
             Self::Model { path, message } => write!(f, "{}: {message}", path.display()),
+            Self::Template { message } => write!(f, "the chat template {message}"),
             Self::Tokenize { message } => write!(f, "cannot tokenize: {message}"),
             Self::Checkpoint { path, message } => {
                 write!(f, "checkpoint {}: {message}", path.display())
