@@ -149,6 +149,9 @@ fn columns_are_read_under_the_names_that_the_user_gives() {
     let expected = "columns: no row has \"bewertung\", which was to be read as score";
     let more = [&columns[..], &[("score", "bewertung")]].concat();
     assert_eq!(error(&more), expected);
+    let said = error(&[("prompt", "fragen"), ("completion", "antwort.text")]);
+    let expected = ":1: columns: no row has \"fragen\", which was to be read as prompt; \"prompt\" is missing; found";
+    assert!(said.contains(expected), "{said}");
     let misspelt = error(&[("promt", "frage")]);
     assert!(misspelt.ends_with("; did you mean prompt?"), "{misspelt}");
     // What was there under the known name is not lost without a word.
@@ -816,6 +819,14 @@ fn a_clone_of_a_repository_is_read_as_the_repository() {
         said.contains("; files not read: data/test-0.jsonl, old.arrow"),
         "{said}"
     );
+    // The card says it better than names do.
+    let card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/test-*\n---\n";
+    std::fs::write(folder.path().join("README.md"), card).unwrap();
+    assert_eq!(
+        read_sft(folder.path()).unwrap().examples[0].completion,
+        "held out"
+    );
+    std::fs::write(folder.path().join("README.md"), "# ferns").unwrap();
     // What is named is read.
     let named = folder.path().join("data/test*");
     assert_eq!(read_sft(named).unwrap().examples[0].completion, "held out");

@@ -15,7 +15,7 @@ mod wrong_json;
 
 pub(super) use json::{parse, without_nulls};
 pub(super) use limit::has_long_text;
-pub(super) use row::{JsonRow, shown, wrong};
+pub(super) use row::{JsonRow, short, shown, wrong};
 
 use crate::error::Error;
 use open::open;
