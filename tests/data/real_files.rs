@@ -913,3 +913,77 @@ fn messages_that_stand_each_by_itself_are_joined_to_trees() {
         "{twice}"
     );
 }
+
+#[test]
+fn lists_of_answers_with_ranks_or_scores_are_ranked() {
+    let answer = |text: &str, rank: f64| json!({"answer": text, "model": "m", "rank": rank});
+    let nectar = json!({"prompt": "\n\nHuman: a\n\nAssistant: ", "turns": 1, "good_natured": true,
+        "answers": [answer("c", 2.0), answer("b", 1.0)]});
+    let scores = json!({"instruction": "a", "responses": ["b", "c"], "scores": [2, 1]});
+    let ranks = json!({"question": "a", "completions": ["c", "b"], "ranks": [1, 0]});
+    let inside = json!({"prompt": [turn("user", "a")], "responses": [
+        {"text": "b", "score": 0.5}, {"text": "c", "score": "0.25"}, {"text": " ", "score": 3}]});
+    for row in [nectar, scores, ranks, inside] {
+        assert_eq!(pair(row.clone()), ["user: a", "b", "c"], "{row}");
+        assert!(pairs(&[row]).report.unread.is_empty());
+    }
+    let error = wrong(&[json!({"prompt": "a", "responses": ["b", "c"], "scores": [1]})]);
+    assert!(
+        error.contains("\"scores\" must be a list of 2, one an answer, got [1]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_list_of_rows_is_told_what_it_is() {
+    let by_columns = json!({"prompt": ["a", "b"], "completion": ["c", "d"]});
+    let of_pandas = json!({"prompt": {"0": "a", "1": "b"}, "completion": {"0": "c", "1": "d"}});
+    for table in [by_columns, of_pandas] {
+        let error = error_of(table.to_string());
+        assert!(
+            error.contains(":1: is a table by columns, where rows are needed"),
+            "{error}"
+        );
+    }
+    let error = error_of("hello world\nsecond line\n");
+    let expected = ":1: is not JSON, nor a table whose first line names columns";
+    assert!(
+        error.contains(expected) && error.contains("begins with \"hello world\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_conversation_may_wait_for_an_answer_beside_it() {
+    for row in [
+        json!({"messages": [turn("user", "a")], "completion": "b"}),
+        json!({"conversation": [turn("user", "a")], "response": "b"}),
+        json!({"messages": [turn("user", "a"), turn("assistant", "b")], "response": "c"}),
+    ] {
+        assert_eq!(demonstration(row.clone()), ["user: a", "b"], "{row}");
+    }
+    // A call as it was written before there were several.
+    let call = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}});
+    let result = json!({"role": "function", "name": "f", "content": "1"});
+    let row = json!({"messages": [turn("user", "a"), call, result, turn("assistant", "b")]});
+    let loaded = demonstrations(&[row]);
+    let Prompt::Messages(messages) = &loaded.examples[0].prompt else {
+        panic!()
+    };
+    assert_eq!(messages[1].extra["tool_calls"][0]["function"]["name"], "f");
+    let good = json!({"messages": [turn("user", "a"), turn("assistant", "b")]});
+    let loaded = demonstrations(&[json!({"messages": [turn("user", "a"), call]}), good]);
+    assert_eq!(loaded.report.dropped[&DropReason::CallsTool], 1);
+}
+
+#[cfg(feature = "tokenizers")]
+#[test]
+fn a_text_alone_is_scored_but_for_its_first_token() {
+    let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 9);
+    let encoded = encoder
+        .encode_sft(&[SftExample::new("", "abc")])
+        .unwrap()
+        .examples;
+    assert_eq!(encoded[0].prompt.to_vec(), [97]);
+    assert_eq!(encoded[0].completion.to_vec(), [98, 99, 256]);
+}

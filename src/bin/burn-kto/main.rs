@@ -8,6 +8,8 @@ mod histogram;
 mod interrupt;
 mod output;
 mod pages;
+mod put;
+mod reading;
 mod version;
 
 use clap::{CommandFactory, Parser, Subcommand};

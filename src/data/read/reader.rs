@@ -9,6 +9,7 @@ use crate::data::read::formats::form::Format;
 use crate::data::read::keep::{FromRow, Sink};
 use crate::data::read::mapping::Mapping;
 use crate::data::read::report::ReadReport;
+use crate::data::read::row::names::PROMPT;
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::data::read::rows::{JsonRow, for_each_row, wrong};
@@ -80,9 +81,9 @@ impl Reader {
     }
 
     /// Reads columns of other names: `("prompt", "question")` reads `question` as `prompt`, and
-    /// `("prompt", "input.text")` the key `text` inside of `input`. Rows are read as if they had the
-    /// known name; the names that are known are those of [`Format::columns`] and the usual other
-    /// ones. A column that no row has is an error.
+    /// `("prompt", "input.text")` the key `text` inside of `input`. Rows are read as if they had
+    /// the known name; the names that are known are those of [`Format::columns`] and the usual
+    /// other ones. A column that no row has is an error.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -237,7 +238,7 @@ impl Reader {
         let is_row = |row: &JsonRow| {
             let mut row = row.clone();
             mapping.apply(&mut row, &mut BTreeSet::new());
-            Format::of(&row).is_some()
+            Format::of(&row).is_some() || row.contains_key(PROMPT.name)
         };
         let source = files(path)?;
         report.files_left_out = source.left_out;

@@ -107,7 +107,8 @@ fn delimiter(
         return Ok(Some(b'\t'));
     }
     if ends(".csv") {
-        return Ok(Some(likely.unwrap_or(b',')));
+        let other = if line.contains('|') { b'|' } else { b',' };
+        return Ok(Some(likely.unwrap_or(other)));
     }
     let names_columns = |delimiter: &u8| {
         let names = line.trim().split(char::from(*delimiter));

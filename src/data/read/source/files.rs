@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
 /// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and
 /// those with other endings (`.txt`, but also `.arrow` or `.jsonl.bz2`) are passed over, and so is
-/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken as it is, so
-/// that a pipe can be read.
+/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken
+/// as it is, so that a pipe can be read.
 ///
 /// Of a folder those files are meant that are trained on, as of a data set on the Hub: those that
 /// its card (README.md) names; else where some say `train`, those; else those that name no other
