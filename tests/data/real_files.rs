@@ -220,6 +220,8 @@ fn columns_that_the_rows_own_form_does_not_read_are_named() {
         .map(|(name, n)| (name.as_str(), *n))
         .collect();
     assert_eq!(unread, [("history", 2), ("id", 1), ("output", 1)]);
+    let asked = demonstrations(&[json!({"input": "a", "output": "b"})]).report;
+    assert_eq!(asked.read_as["prompt"]["input"], 1);
     // Known data sets are known to have others.
     let arena = json!({"question_id": "0", "model_a": "x", "model_b": "y", "winner": "model_a", "turn": 1,
         "conversation_a": turns, "conversation_b": [turn("user", "a"), turn("assistant", "c")]});
@@ -274,6 +276,7 @@ fn two_answers_and_a_verdict_are_a_pair() {
     ];
     let loaded = pairs(&ties);
     assert_eq!(loaded.report.dropped[&DropReason::Tie], 5);
+    assert!(loaded.report.unread.is_empty(), "{}", loaded.report);
     assert_eq!(loaded.examples.len(), 1);
     let loaded = pairs(&[pku(1.into()), pku(Value::Null)]);
     assert_eq!(loaded.report.dropped[&DropReason::NoVerdict], 1);
@@ -986,4 +989,19 @@ fn a_text_alone_is_scored_but_for_its_first_token() {
         .examples;
     assert_eq!(encoded[0].prompt.to_vec(), [97]);
     assert_eq!(encoded[0].completion.to_vec(), [98, 99, 256]);
+}
+
+#[cfg(feature = "cache")]
+#[test]
+fn other_columns_are_another_cache() {
+    let data = file(lines(&[json!({"a": "b", "c": "d"})]));
+    let key = |columns: &[(&str, &str)]| {
+        let reader = Reader::new().with_columns(columns.iter().copied());
+        CacheKey::default()
+            .with_source(&reader, data.path())
+            .unwrap()
+    };
+    assert_eq!(key(&[("prompt", "a")]), key(&[("prompt", "a")]));
+    assert_ne!(key(&[("prompt", "a")]), key(&[("prompt", "c")]));
+    assert_ne!(key(&[("prompt", "a")]), key(&[]));
 }

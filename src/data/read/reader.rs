@@ -236,9 +236,12 @@ impl Reader {
         let mapping = &self.settings.columns;
         let mut mapped = BTreeSet::new();
         let is_row = |row: &JsonRow| {
-            let mut row = row.clone();
-            mapping.apply(&mut row, &mut BTreeSet::new());
-            Format::of(&row).is_some() || row.contains_key(PROMPT.name)
+            let is_row = |row: &JsonRow| Format::of(row).is_some() || row.contains_key(PROMPT.name);
+            is_row(row) || {
+                let mut row = row.clone();
+                mapping.apply(&mut row, &mut BTreeSet::new());
+                is_row(&row)
+            }
         };
         let source = files(path)?;
         report.files_left_out = source.left_out;

@@ -124,13 +124,20 @@ impl Format {
                 return Ok(said);
             }
         }
-        said.unread = columns.unread();
-        let known = |column: &String| form.beside.contains(&column.as_str());
-        said.unread.retain(|column| !known(column));
-        said.renamed = columns.renamed();
-        // What is the form's own is no other name.
-        let is_own = |name: &String| form.reads.contains(&name.as_str());
-        said.renamed.retain(|(_, name)| !is_own(name));
+        // Of a row that is of no use nothing is missed.
+        if said
+            .what
+            .iter()
+            .any(|parsed| matches!(parsed, Parsed::Kept(_)))
+        {
+            said.unread = columns.unread();
+            let known = |column: &String| form.beside.contains(&column.as_str());
+            said.unread.retain(|column| !known(column));
+            said.renamed = columns.renamed();
+            // What is a known data set's own is no other name.
+            let is_own = |name: &str| form.reads.contains(&name) && form.format != Self::Columns;
+            said.renamed.retain(|(_, name)| !is_own(name));
+        }
         Ok(said)
     }
 

@@ -15,6 +15,7 @@ pub(in crate::data) fn files(
 
 #[cfg(feature = "hub")]
 mod online {
+    use crate::data::read::rows::short;
     use crate::data::read::source::card::{CARD, card};
     use crate::data::read::source::names::is_data;
     use crate::data::read::source::split::{Source, is_about, split};
@@ -92,8 +93,9 @@ mod online {
 
     /// Downloads what is not in the cache yet, all of one commit, whatever is pushed meanwhile.
     pub(in crate::data) fn files(text: &str) -> Result<Source, Error> {
-        let failed =
-            |message: String| Error::source(format!("hf://{text}"), message.replace('\n', " "));
+        let failed = |message: String| {
+            Error::source(format!("hf://{text}"), short(&message.replace('\n', " ")))
+        };
         let name = Name::parse(text)
             .ok_or_else(|| failed("must be hf://owner/name[@revision][/pattern]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
