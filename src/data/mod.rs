@@ -1,10 +1,10 @@
 //! From files of feedback to batches.
 //!
-//! [`Reader`] reads files, folders and patterns of JSON Lines, JSON arrays (plain, gzip, or
-//! zstandard with feature `zstd`) and Parquet (feature `parquet`), and data sets on the Hugging
-//! Face Hub (`hf://owner/name`, feature `hub`), in all forms of [`Format`]; [`read_binary`],
-//! [`read_preferences`], [`read_scored`] and [`read_sft`] are it with its defaults. The plain
-//! columns:
+//! [`Reader`] reads files, folders and patterns of JSON Lines, JSON arrays, CSV (feature `csv`;
+//! plain, gzip, or zstandard with feature `zstd`) and Parquet (feature `parquet`), and data sets on
+//! the Hugging Face Hub (`hf://owner/name`, feature `hub`), in all forms of [`Format`];
+//! [`read_binary`], [`read_preferences`], [`read_scored`] and [`read_sft`] are it with its
+//! defaults. The plain columns:
 //!
 //! | columns | one row |
 //! |---|---|
@@ -17,9 +17,10 @@
 //!
 //! A row with a `label` may have a `weight`. [`ScoreLabels`] makes thumbs of scores.
 //!
-//! Wherever a text may stand, a list of messages may stand too. Columns besides are not read, and
-//! named in the report. A row that is wrong is an error with its line; a row that is of no use is
-//! dropped and counted in the [`ReadReport`], or an error too if the reader is
+//! Wherever a text may stand, a list of messages may stand too. Columns of other names that are in
+//! use are read as well, and all others with [`Reader::with_columns`]. Columns besides are not
+//! read, and named in the report. A row that is wrong is an error with its line; a row that is of
+//! no use is dropped and counted in the [`ReadReport`], or an error too if the reader is
 //! [strict](Reader::with_strict).
 //!
 //! [`Encoder`] makes token ids of examples, a [`Batcher`] makes batches of those, in the order of a

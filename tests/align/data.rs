@@ -101,3 +101,46 @@ fn lengths_are_those_before_the_cut() {
             .all(|row| row.tokens.is_some_and(|n| (n.all, n.scored) == (6, 3)))
     );
 }
+
+#[test]
+fn columns_of_other_names_are_read() {
+    let world = World::new();
+    let row = serde_json::json!({"frage": "what is ", "a": {"gut": "yes no"}});
+    std::fs::write(world.path("other.jsonl"), format!("{row}\n")).unwrap();
+    let flags = "data --data other.jsonl --method sft --held-out 0";
+    let said = world.said(&format!("{flags} --columns prompt=frage,completion=a.gut"));
+    assert!(
+        said.contains("-- demonstration\n   what is ⟦yes no⟧"),
+        "{said}"
+    );
+    let said = world.said(&format!(
+        "{flags} --columns question=frage --columns answer=a.gut"
+    ));
+    assert!(
+        said.contains("   user: what is \n   assistant: ⟦yes no⟧"),
+        "{said}"
+    );
+    let line = "read as                1  prompt: column \"question\"";
+    assert!(said.contains(line), "{said}");
+    let error = world.refused(&format!("{flags} --columns promt=frage"));
+    assert!(
+        error.contains("\"promt\" is not a column that is read"),
+        "{error}"
+    );
+    assert!(error.contains("did you mean prompt?"), "{error}");
+    let error = world.refused(flags);
+    assert!(error.contains("other.jsonl:1: columns must be"), "{error}");
+    assert!(
+        error.contains("--columns prompt=NAME,completion=NAME"),
+        "{error}"
+    );
+    // The settings of a file, and what is written of them.
+    let settings = world.settings(
+        "other",
+        "out",
+        "method = { name = 'sft' }\n[data.columns]\nprompt = 'frage'\ncompletion = 'a.gut'",
+    );
+    assert_eq!(settings.data.columns["completion"], "a.gut");
+    let again: burn_kto::align::Settings = toml::from_str(&settings.to_toml().unwrap()).unwrap();
+    assert_eq!(again.data, settings.data);
+}

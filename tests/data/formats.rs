@@ -293,6 +293,7 @@ fn a_named_format_is_held_to() {
         "sharegpt",
         "alpaca",
         "verdict",
+        "ranking",
     ] {
         assert_eq!(format.parse::<Format>().unwrap().to_string(), format);
     }

@@ -25,6 +25,18 @@ fn seeds() -> Vec<Value> {
         json!({"prompt": turns, "output_A": turns, "output_B": turns, "label": 1}),
         json!({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}], "kto_tag": true, "system": "c"}),
         json!({"instruction": "a", "input": "b", "output": "c"}),
+        json!({"prompt": "a", "response_0": "b", "response_1": "c", "better_response_id": 1}),
+        json!({"conversation_a": turns, "conversation_b": turns, "winner": "tie", "model_a": "x", "model_b": "y"}),
+        json!({"prompt": "[\"a\"]", "response_a": "[\"b\"]", "response_b": "[\"c\"]", "winner_model_a": 1, "winner_model_b": 0}),
+        json!({"question": "a", "answers": [{"answer": "b", "rank": 1}, {"text": "c", "score": 2}]}),
+        json!({"prompt": "a", "responses": ["b", "c"], "scores": [1, 2]}),
+        json!({"message_id": "a", "parent_id": null, "text": "b", "role": "prompter"}),
+        json!({"input": {"messages": turns, "tools": []}, "preferred_output": turns, "non_preferred_output": turns}),
+        json!({"query": "a", "response": "b", "history": [["c", "d"]], "system": "e", "context": "f"}),
+        json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0, "train": false},
+            {"role": "function_call", "content": "{\"name\": \"f\"}"}, {"role": "model", "parts": [{"text": "b"}]}]}),
+        json!({"messages": turns.to_string(), "rejected_response": "b"}),
+        json!({"data": [{"text": "a"}], "version": 1}),
     ]
 }
 
@@ -75,13 +87,24 @@ fn read_everything(bytes: &[u8]) {
         reader.preferences(file.path()).err(),
         reader.scored(file.path()).err(),
         reader.clone().with_strict().sft(file.path()).err(),
+        reader.clone().with_every_turn().sft(file.path()).err(),
+        reader
+            .clone()
+            .with_columns([("prompt", "a.b"), ("label", "prompt")])
+            .binary(file.path())
+            .err(),
         reader.clone().with_language("en").binary(file.path()).err(),
         reader.with_score_ratio(2.0).binary(file.path()).err(),
     ];
     for error in errors.into_iter().flatten() {
         let error = error.to_string();
         // Settings for a format that the file does not have.
-        if error.starts_with("language is for") || error.starts_with("score_ratio is for") {
+        let of_settings = [
+            "language is for",
+            "score_ratio is for",
+            "columns: no row has",
+        ];
+        if of_settings.iter().any(|start| error.starts_with(start)) {
             continue;
         }
         assert!(!error.contains('\n'), "{error:?}");
@@ -132,5 +155,16 @@ proptest! {
             bytes.truncate(end.index(bytes.len()));
         }
         read_everything(&bytes);
+    }
+
+    #[cfg(feature = "csv")]
+    #[test]
+    fn odd_tables(
+        cells in prop::collection::vec(prop::collection::vec("[a\",\n\r;\t\\[{}0 é]{0,6}", 1..4), 0..6),
+        separator in prop::sample::select(vec![",", "\t", ";"]),
+    ) {
+        let rows = cells.iter().map(|cells| cells.join(separator) + "\n");
+        let table = format!("prompt{separator}completion{separator}label\n{}", rows.collect::<String>());
+        read_everything(table.as_bytes());
     }
 }

@@ -149,6 +149,9 @@ fn columns_are_read_under_the_names_that_the_user_gives() {
     let expected = "columns: no row has \"bewertung\", which was to be read as score";
     let more = [&columns[..], &[("score", "bewertung")]].concat();
     assert_eq!(error(&more), expected);
+    let said = error(&[("prompt", "fragen"), ("completion", "antwort.text")]);
+    let expected = ":1: columns: no row has \"fragen\", which was to be read as prompt; \"prompt\" is missing; found";
+    assert!(said.contains(expected), "{said}");
     let misspelt = error(&[("promt", "frage")]);
     assert!(misspelt.ends_with("; did you mean prompt?"), "{misspelt}");
     // What was there under the known name is not lost without a word.
@@ -217,6 +220,8 @@ fn columns_that_the_rows_own_form_does_not_read_are_named() {
         .map(|(name, n)| (name.as_str(), *n))
         .collect();
     assert_eq!(unread, [("history", 2), ("id", 1), ("output", 1)]);
+    let asked = demonstrations(&[json!({"input": "a", "output": "b"})]).report;
+    assert_eq!(asked.read_as["prompt"]["input"], 1);
     // Known data sets are known to have others.
     let arena = json!({"question_id": "0", "model_a": "x", "model_b": "y", "winner": "model_a", "turn": 1,
         "conversation_a": turns, "conversation_b": [turn("user", "a"), turn("assistant", "c")]});
@@ -271,6 +276,7 @@ fn two_answers_and_a_verdict_are_a_pair() {
     ];
     let loaded = pairs(&ties);
     assert_eq!(loaded.report.dropped[&DropReason::Tie], 5);
+    assert!(loaded.report.unread.is_empty(), "{}", loaded.report);
     assert_eq!(loaded.examples.len(), 1);
     let loaded = pairs(&[pku(1.into()), pku(Value::Null)]);
     assert_eq!(loaded.report.dropped[&DropReason::NoVerdict], 1);
@@ -816,6 +822,14 @@ fn a_clone_of_a_repository_is_read_as_the_repository() {
         said.contains("; files not read: data/test-0.jsonl, old.arrow"),
         "{said}"
     );
+    // The card says it better than names do.
+    let card = "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/test-*\n---\n";
+    std::fs::write(folder.path().join("README.md"), card).unwrap();
+    assert_eq!(
+        read_sft(folder.path()).unwrap().examples[0].completion,
+        "held out"
+    );
+    std::fs::write(folder.path().join("README.md"), "# ferns").unwrap();
     // What is named is read.
     let named = folder.path().join("data/test*");
     assert_eq!(read_sft(named).unwrap().examples[0].completion, "held out");
@@ -901,4 +915,93 @@ fn messages_that_stand_each_by_itself_are_joined_to_trees() {
         twice.ends_with(":2: \"message_id\" is that of line 1 too"),
         "{twice}"
     );
+}
+
+#[test]
+fn lists_of_answers_with_ranks_or_scores_are_ranked() {
+    let answer = |text: &str, rank: f64| json!({"answer": text, "model": "m", "rank": rank});
+    let nectar = json!({"prompt": "\n\nHuman: a\n\nAssistant: ", "turns": 1, "good_natured": true,
+        "answers": [answer("c", 2.0), answer("b", 1.0)]});
+    let scores = json!({"instruction": "a", "responses": ["b", "c"], "scores": [2, 1]});
+    let ranks = json!({"question": "a", "completions": ["c", "b"], "ranks": [1, 0]});
+    let inside = json!({"prompt": [turn("user", "a")], "responses": [
+        {"text": "b", "score": 0.5}, {"text": "c", "score": "0.25"}, {"text": " ", "score": 3}]});
+    for row in [nectar, scores, ranks, inside] {
+        assert_eq!(pair(row.clone()), ["user: a", "b", "c"], "{row}");
+        assert!(pairs(&[row]).report.unread.is_empty());
+    }
+    let error = wrong(&[json!({"prompt": "a", "responses": ["b", "c"], "scores": [1]})]);
+    assert!(
+        error.contains("\"scores\" must be a list of 2, one an answer, got [1]"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_is_no_list_of_rows_is_told_what_it_is() {
+    let by_columns = json!({"prompt": ["a", "b"], "completion": ["c", "d"]});
+    let of_pandas = json!({"prompt": {"0": "a", "1": "b"}, "completion": {"0": "c", "1": "d"}});
+    for table in [by_columns, of_pandas] {
+        let error = error_of(table.to_string());
+        assert!(
+            error.contains(":1: is a table by columns, where rows are needed"),
+            "{error}"
+        );
+    }
+    let error = error_of("hello world\nsecond line\n");
+    let expected = ":1: is not JSON, nor a table whose first line names columns";
+    assert!(
+        error.contains(expected) && error.contains("begins with \"hello world\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_conversation_may_wait_for_an_answer_beside_it() {
+    for row in [
+        json!({"messages": [turn("user", "a")], "completion": "b"}),
+        json!({"conversation": [turn("user", "a")], "response": "b"}),
+        json!({"messages": [turn("user", "a"), turn("assistant", "b")], "response": "c"}),
+    ] {
+        assert_eq!(demonstration(row.clone()), ["user: a", "b"], "{row}");
+    }
+    // A call as it was written before there were several.
+    let call = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}});
+    let result = json!({"role": "function", "name": "f", "content": "1"});
+    let row = json!({"messages": [turn("user", "a"), call, result, turn("assistant", "b")]});
+    let loaded = demonstrations(&[row]);
+    let Prompt::Messages(messages) = &loaded.examples[0].prompt else {
+        panic!()
+    };
+    assert_eq!(messages[1].extra["tool_calls"][0]["function"]["name"], "f");
+    let good = json!({"messages": [turn("user", "a"), turn("assistant", "b")]});
+    let loaded = demonstrations(&[json!({"messages": [turn("user", "a"), call]}), good]);
+    assert_eq!(loaded.report.dropped[&DropReason::CallsTool], 1);
+}
+
+#[cfg(feature = "tokenizers")]
+#[test]
+fn a_text_alone_is_scored_but_for_its_first_token() {
+    let encoder = Encoder::new(&ByteTokenizer, &PlainTemplate, 9);
+    let encoded = encoder
+        .encode_sft(&[SftExample::new("", "abc")])
+        .unwrap()
+        .examples;
+    assert_eq!(encoded[0].prompt.to_vec(), [97]);
+    assert_eq!(encoded[0].completion.to_vec(), [98, 99, 256]);
+}
+
+#[cfg(feature = "cache")]
+#[test]
+fn other_columns_are_another_cache() {
+    let data = file(lines(&[json!({"a": "b", "c": "d"})]));
+    let key = |columns: &[(&str, &str)]| {
+        let reader = Reader::new().with_columns(columns.iter().copied());
+        CacheKey::default()
+            .with_source(&reader, data.path())
+            .unwrap()
+    };
+    assert_eq!(key(&[("prompt", "a")]), key(&[("prompt", "a")]));
+    assert_ne!(key(&[("prompt", "a")]), key(&[("prompt", "c")]));
+    assert_ne!(key(&[("prompt", "a")]), key(&[]));
 }

@@ -173,6 +173,15 @@ mod table {
     }
 
     #[test]
+    fn a_cell_has_a_limit() {
+        let long = vec![b'a'; (16 << 20) + 1];
+        let bytes = table(SCORED, &[&[b"a", &long], &[b"b", b"c"]], &[1.0, 2.0]);
+        let loaded = read_scored(file(bytes).path()).unwrap();
+        assert_eq!(loaded.report.dropped[&DropReason::TextTooLong], 1);
+        assert_eq!(loaded.examples.len(), 1);
+    }
+
+    #[test]
     fn a_column_comes_once() {
         let twice = "message m { required binary prompt (UTF8); required binary prompt (UTF8); }";
         let said = refused(table(twice, &[&[b"a"], &[b"b"]], &[]));

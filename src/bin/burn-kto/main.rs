@@ -9,6 +9,8 @@ mod histogram;
 mod interrupt;
 mod output;
 mod pages;
+mod put;
+mod reading;
 mod version;
 
 use clap::{CommandFactory, Parser, Subcommand};

@@ -127,7 +127,10 @@ impl<'a> Encoder<'a> {
             {
                 return rows.conversation(said, &example.completion, report);
             }
-            let row = rows.row(&example.prompt, &[&example.completion[..]], report)?;
+            let row = match &example.prompt {
+                Prompt::Text(none) if none.is_empty() => rows.text(&example.completion, report)?,
+                prompt => rows.row(prompt, &[&example.completion[..]], report)?,
+            };
             Ok(row.map(|(prompt, [completion])| TokenizedSft::new(prompt, completion)))
         })
     }

@@ -99,6 +99,43 @@ impl<'a> RowEncoder<'a> {
         Ok(Some((prompt.into(), completions)))
     }
 
+    /// A text that nobody asked for: all of it is scored but its first token, which has no
+    /// prediction. `None` if it had to be dropped.
+    pub(super) fn text(
+        &self,
+        text: &str,
+        report: &mut EncodeReport,
+    ) -> Result<Option<Tokenized<1>>, Error> {
+        if text.trim().is_empty() {
+            report.drop(DropReason::EmptyCompletion);
+            return Ok(None);
+        }
+        let (text, marked) = self.guard.text(text);
+        let ids = Continued::new(self.settings.tokenizer, &self.boundaries, "")?.by(&text)?;
+        let mut ids = self.settings.with_bos(ids);
+        let (eos, most) = (self.settings.tokenizer.eos(), self.settings.max_length);
+        if ids.last() != Some(&eos) {
+            ids.push(eos);
+        }
+        let short = ids.len() > most;
+        if short {
+            ids.truncate(most.saturating_sub(1));
+            ids.push(eos);
+        }
+        if ids.len() < 3 {
+            report.drop(if short {
+                DropReason::NoRoom
+            } else {
+                DropReason::EmptyPrompt
+            });
+            return Ok(None);
+        }
+        report.special_tokens_in_text += usize::from(marked);
+        let (first, rest) = ids.split_at(1);
+        report.count(1, &[rest.len()], false, short);
+        Ok(Some((first.to_vec().into(), [rest.to_vec().into()])))
+    }
+
     /// A conversation of which all is scored that the template marks, or `None` if it had to be
     /// dropped.
     pub(super) fn conversation(

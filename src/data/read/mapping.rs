@@ -99,17 +99,13 @@ impl Mapping {
         replaced
     }
 
-    /// Refuses a column that no row had.
-    pub(in crate::data) fn check_found(&self, found: &BTreeSet<String>) -> Result<(), Error> {
-        let missing = self
-            .columns
-            .iter()
-            .find(|(_, column)| !found.contains(*column));
-        let Some((known, column)) = missing else {
-            return Ok(());
-        };
-        let message = format!("columns: no row has \"{column}\", which was to be read as {known}");
-        Err(Error::Usage { message })
+    /// Says which column none of the rows had.
+    pub(in crate::data) fn missing(&self, found: &BTreeSet<String>) -> Option<String> {
+        let mut columns = self.columns.iter();
+        let (known, column) = columns.find(|(_, column)| !found.contains(*column))?;
+        Some(format!(
+            "columns: no row has \"{column}\", which was to be read as {known}"
+        ))
     }
 }
 

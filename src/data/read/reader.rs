@@ -9,6 +9,7 @@ use crate::data::read::formats::form::Format;
 use crate::data::read::keep::{FromRow, Sink};
 use crate::data::read::mapping::Mapping;
 use crate::data::read::report::ReadReport;
+use crate::data::read::row::names::PROMPT;
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::data::read::rows::{JsonRow, for_each_row, wrong};
@@ -35,10 +36,11 @@ pub struct Loaded<T> {
 ///
 /// What is read is a file, a folder (all data files in it and below), or a pattern such as
 /// `data/*.jsonl.gz`, sorted by name; or with feature `hub` a data set on the Hugging Face Hub:
-/// `hf://owner/name[@revision][/pattern]`, without a pattern the files whose path says `train`, or
-/// all if none does. The Hub's cache, `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN` are used as
-/// everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error with its
-/// line; a row that is of no use is dropped and counted.
+/// `hf://owner/name[@revision][/pattern]`. Of a folder, and of the Hub without a pattern, the files
+/// of the training split are read: those that the card names, else those whose path says `train`,
+/// else those that name no other split. The Hub's cache, `HF_HOME`, `HF_ENDPOINT` and `HF_TOKEN`
+/// are used as everywhere. Each row's columns tell its [`Format`]. A row that is wrong is an error
+/// with its line; a row that is of no use is dropped and counted.
 ///
 /// | where several answers of a prompt are ranked or rated (OpenAssistant, UltraFeedback) | |
 /// |---|---|
@@ -79,9 +81,9 @@ impl Reader {
     }
 
     /// Reads columns of other names: `("prompt", "question")` reads `question` as `prompt`, and
-    /// `("prompt", "input.text")` the key `text` inside of `input`. Rows are read as if they had the
-    /// known name; the names that are known are those of [`Format::columns`] and the usual other
-    /// ones. A column that no row has is an error.
+    /// `("prompt", "input.text")` the key `text` inside of `input`. Rows are read as if they had
+    /// the known name; the names that are known are those of [`Format::columns`] and the usual
+    /// other ones. A column that no row has is an error.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -234,9 +236,12 @@ impl Reader {
         let mapping = &self.settings.columns;
         let mut mapped = BTreeSet::new();
         let is_row = |row: &JsonRow| {
-            let mut row = row.clone();
-            mapping.apply(&mut row, &mut BTreeSet::new());
-            Format::of(&row).is_some()
+            let is_row = |row: &JsonRow| Format::of(row).is_some() || row.contains_key(PROMPT.name);
+            is_row(row) || {
+                let mut row = row.clone();
+                mapping.apply(&mut row, &mut BTreeSet::new());
+                is_row(&row)
+            }
         };
         let source = files(path)?;
         report.files_left_out = source.left_out;
@@ -250,7 +255,14 @@ impl Reader {
                     let added = forest.add(&file, line, row);
                     return added.map_err(|message| wrong(&file, line, message));
                 }
-                self.take(&file, line, &row, report, take)
+                let taken = self.take(&file, line, &row, report, take);
+                // What the row lacks is what nobody had so far.
+                taken.map_err(|error| match (error, mapping.missing(&mapped)) {
+                    (Error::Record { message, .. }, Some(missing)) => {
+                        wrong(&file, line, format!("{missing}; {message}"))
+                    }
+                    (error, _) => error,
+                })
             })?;
         }
         let (trees, lost) = forest.grow();
@@ -258,8 +270,8 @@ impl Reader {
             self.take(&tree.file, tree.line, &tree.row, report, take)?;
         }
         report.drop_rows(DropReason::NoParent, lost);
-        if report.rows > 0 {
-            mapping.check_found(&mapped)?;
+        if let Some(message) = mapping.missing(&mapped).filter(|_| report.rows > 0) {
+            return Err(Error::Usage { message });
         }
         self.settings.check_used(report)
     }

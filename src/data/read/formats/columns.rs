@@ -5,6 +5,7 @@ use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
 use crate::data::read::row::asked::asked;
+use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::context::in_context;
 use crate::data::read::row::conversation::conversation;
@@ -55,12 +56,17 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
     let own = |column: &str| columns.row.get(column).is_some_and(|v| !v.is_null());
     // A conversation is whole, so it goes before an answer of another name, but not before what
     // is called just so.
+    let is_answered = columns.gives(&COMPLETION) && !columns.gives(&PROMPT);
     if columns.gives(&MESSAGES) && !own(COMPLETION.name) {
-        return conversation(columns, columns.needs(&MESSAGES)?, choices.every_turn);
+        let cell = columns.needs(&MESSAGES)?;
+        if !(is_answered && is_open(cell)?) {
+            return conversation(columns, cell, choices.every_turn);
+        }
     }
     if columns.gives(&COMPLETION) {
         let prompt = match asked(columns)? {
             Some(prompt) => prompt,
+            None if columns.gives(&MESSAGES) => columns.needs(&MESSAGES)?.prompt()?,
             None => columns.needs(&PROMPT)?.prompt()?,
         };
         let answer = Answer::of(columns.needs(&COMPLETION)?)?;
@@ -75,6 +81,12 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
         true => DropReason::EmptyConversation.into(),
         false => DropReason::EmptyCompletion.into(),
     })
+}
+
+/// Whether a conversation waits for its answer.
+fn is_open(conversation: Cell<'_>) -> Result<bool, Wrong> {
+    let messages = conversation.messages()?;
+    Ok(messages.last().is_some_and(|last| last.role != "assistant"))
 }
 
 /// Whether a row is a text and nothing else.

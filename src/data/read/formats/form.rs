@@ -17,6 +17,7 @@ use crate::data::read::row::parsed::{Parsed, Wrong};
 /// | `halos` | HALOs: `prompt`, `output` + `label`, or `output_A` + `output_B` + `label` | a thumb, or a pair |
 /// | `sharegpt` | `conversations` \[+ `chosen` + `rejected`, or `label` or `kto_tag`\], \[`system`\] | a pair, a thumb or a demonstration |
 /// | `verdict` | two answers and which is better, such as `response_0` + `response_1` + `better_response_id`, `conversation_a` + `conversation_b` + `winner`, `answer_a` + `answer_b` + `score_a` + `score_b` | a pair, or nothing of a tie |
+/// | `ranking` | a prompt and a list of `answers` (`responses`, `completions`), each with `rank` or `score`, or with `scores` (`ranks`) beside, as Nectar | the ranked answers of a prompt |
 /// | `alpaca` | `instruction`, `input`, `output` \[+ `label`\], or `chosen` + `rejected` | a pair, a thumb or a demonstration |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -39,6 +40,8 @@ pub enum Format {
     Alpaca,
     /// `verdict`.
     Verdict,
+    /// `ranking`.
+    Ranking,
 }
 
 /// All that is to be known of a format.

@@ -7,6 +7,7 @@ pub(in crate::data) mod form;
 mod halos;
 mod hh;
 mod oasst;
+mod ranking;
 mod sharegpt;
 mod shp;
 mod sides;
@@ -26,11 +27,12 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// In the order in which they are looked for: those whose columns others may have too come last.
-const FORMS: [&Form; 9] = [
+const FORMS: [&Form; 10] = [
     &oasst::FORM,
     &shp::FORM,
     &ultra_feedback::FORM,
     &halos::FORM,
+    &ranking::FORM,
     &verdict::FORM,
     &alpaca::FORM,
     &sharegpt::FORM,
@@ -75,7 +77,7 @@ impl Format {
     /// ```
     /// use burn_kto::data::Format;
     /// let names: Vec<_> = Format::names().collect();
-    /// assert_eq!(names.join(" "), "columns hh oasst shp ultra-feedback halos sharegpt alpaca verdict");
+    /// assert_eq!(names[..4], ["columns", "hh", "oasst", "shp"]);
     /// ```
     pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
         ORDERED.iter().map(|form| form.name)
@@ -122,10 +124,20 @@ impl Format {
                 return Ok(said);
             }
         }
-        said.unread = columns.unread();
-        let known = |column: &String| form.beside.contains(&column.as_str());
-        said.unread.retain(|column| !known(column));
-        said.renamed = columns.renamed();
+        // Of a row that is of no use nothing is missed.
+        if said
+            .what
+            .iter()
+            .any(|parsed| matches!(parsed, Parsed::Kept(_)))
+        {
+            said.unread = columns.unread();
+            let known = |column: &String| form.beside.contains(&column.as_str());
+            said.unread.retain(|column| !known(column));
+            said.renamed = columns.renamed();
+            // What is a known data set's own is no other name.
+            let is_own = |name: &str| form.reads.contains(&name) && form.format != Self::Columns;
+            said.renamed.retain(|(_, name)| !is_own(name));
+        }
         Ok(said)
     }
 
@@ -229,8 +241,8 @@ mod tests {
         let error = "parquet".parse::<Format>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt, alpaca or verdict, \
-             got \"parquet\""
+            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt, alpaca, \
+             verdict or ranking, got \"parquet\""
         );
     }
 

@@ -53,13 +53,13 @@ fn found<'r>(columns: &Columns<'r>) -> Result<Option<(Cell<'r>, Option<Cell<'r>>
         return Ok(prompt.map(|prompt| (prompt, more)));
     }
     // `input` and `context`: what is asked, and what belongs to it.
-    let input = columns.named(INPUT.name);
-    let context = columns.named("context");
-    Ok(match (input, context) {
-        (Some(input), context) => Some((input, context.filter(|cell| cell.is_given()))),
-        (None, Some(context)) => Some((context, None)),
-        (None, None) => None,
-    })
+    let (input, context) = (columns.named(INPUT.name), columns.named("context"));
+    let Some(prompt) = input.or(context) else {
+        return Ok(None);
+    };
+    columns.read_as(&PROMPT, prompt);
+    let more = context.filter(|more| input.is_some() && more.is_given());
+    Ok(Some((prompt, more)))
 }
 
 /// A text with another behind it.

@@ -82,7 +82,7 @@ impl<'r> Columns<'r> {
             }
             self.mark(other);
         }
-        self.renamed.borrow_mut().insert(column.name, first.column);
+        self.read_as(column, first);
         Ok(Some(self.mark(first)))
     }
 
@@ -98,6 +98,11 @@ impl<'r> Columns<'r> {
     pub(in crate::data) fn named(&self, name: &str) -> Option<Cell<'r>> {
         let (column, value) = self.row.get_key_value(name)?;
         Some(self.mark(Cell { column, value }))
+    }
+
+    /// Notes that a column was read as another.
+    pub(in crate::data) fn read_as(&self, column: &'static Column, cell: Cell<'r>) {
+        self.renamed.borrow_mut().insert(column.name, cell.column);
     }
 
     fn mark(&self, cell: Cell<'r>) -> Cell<'r> {

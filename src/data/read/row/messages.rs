@@ -81,7 +81,12 @@ fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
         .into()
     };
     let field = |names: [&str; 3]| names.iter().find_map(|name| value.get(*name));
-    let calls = value["tool_calls"].as_array();
+    // One call, as it was written before there were several.
+    let one = value.get("function_call").filter(|call| call.is_object());
+    let one = one.map(|call| json!([{"type": "function", "function": call}]));
+    let calls = value["tool_calls"]
+        .as_array()
+        .or(one.as_ref().and_then(Value::as_array));
     let role = field(["role", "from", "speaker"]).and_then(Value::as_str);
     let content = match field(["content", "value", "text"]).or(value.get("parts")) {
         Some(Value::String(text)) => text.clone(),
@@ -94,7 +99,7 @@ fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
     };
     let role = role.ok_or_else(strange)?;
     let (name, content, calls) = match role_of(role) {
-        Some(name) => (name, content, None),
+        Some(name) => (name, content, one),
         None if CALLS.contains(&role.to_lowercase().as_str()) => {
             let calls = calls_in(&content);
             let unknown = || Wrong::useless(DropReason::UnknownRole, &json!(role));

@@ -12,6 +12,6 @@ pub(super) mod names;
 pub(super) mod pair;
 pub(in crate::data) mod parsed;
 pub(in crate::data) mod ranked;
-mod transcript;
+pub(super) mod transcript;
 mod weight;
 pub(super) mod written;

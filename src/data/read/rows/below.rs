@@ -11,6 +11,8 @@ pub(super) enum Below {
     Rows(Vec<Value>),
     /// Several such lists: their names.
     Several(String),
+    /// A table written by its columns.
+    Columns,
 }
 
 /// What an object is: a row if its columns are those of one, or if there are no rows below it.
@@ -21,6 +23,9 @@ pub(super) fn below(mut object: JsonRow, is_row: &dyn Fn(&JsonRow) -> bool) -> B
     };
     let lists = object.iter().filter(|(_, value)| is_list(value));
     let lists: Vec<String> = lists.map(|(name, _)| name.clone()).collect();
+    if is_by_columns(&object) {
+        return Below::Columns;
+    }
     if lists.is_empty() || is_row(&object) {
         return Below::Row(object);
     }
@@ -38,4 +43,24 @@ pub(super) fn below(mut object: JsonRow, is_row: &dyn Fn(&JsonRow) -> bool) -> B
         },
         names => Below::Several(names.join(", ")),
     }
+}
+
+/// Whether an object is a whole table: in each of its columns a list of texts and numbers, all of
+/// one length, or an object with the numbers of the rows as keys.
+fn is_by_columns(object: &JsonRow) -> bool {
+    let is_plain = |value: &Value| !value.is_object() && !value.is_array();
+    let lists = object.values().map(|value| match value {
+        Value::Array(items) if items.iter().all(is_plain) => Some(items.len()),
+        Value::Object(items) => {
+            let mut keys = items.keys().enumerate();
+            keys.all(|(i, key)| *key == i.to_string())
+                .then_some(items.len())
+        }
+        _ => None,
+    });
+    let lengths: Option<Vec<usize>> = lists.collect();
+    lengths.is_some_and(|lengths| {
+        let first = lengths.first().copied().unwrap_or_default();
+        lengths.len() > 1 && first > 0 && lengths.iter().all(|length| *length == first)
+    })
 }

@@ -15,7 +15,7 @@ mod wrong_json;
 
 pub(super) use json::{parse, without_nulls};
 pub(super) use limit::has_long_text;
-pub(super) use row::{JsonRow, shown, wrong};
+pub(super) use row::{JsonRow, short, shown, wrong};
 
 use crate::error::Error;
 use open::open;
@@ -107,7 +107,8 @@ fn delimiter(
         return Ok(Some(b'\t'));
     }
     if ends(".csv") {
-        return Ok(Some(likely.unwrap_or(b',')));
+        let other = if line.contains('|') { b'|' } else { b',' };
+        return Ok(Some(likely.unwrap_or(other)));
     }
     let names_columns = |delimiter: &u8| {
         let names = line.trim().split(char::from(*delimiter));

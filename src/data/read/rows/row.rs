@@ -32,7 +32,7 @@ pub(in crate::data) fn wrong(path: &Path, line: usize, message: impl AsRef<str>)
 const LONGEST_MESSAGE: usize = 400;
 
 /// A message on one line, cut short, whatever it quotes.
-pub(super) fn short(message: &str) -> String {
+pub(in crate::data) fn short(message: &str) -> String {
     let escaped = |c: char| match is_unseen(c) {
         true => c.escape_default().to_string(),
         false => c.to_string(),

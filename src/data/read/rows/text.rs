@@ -77,6 +77,14 @@ impl Rows<'_> {
                     let all = std::io::Cursor::new(std::mem::take(&mut bytes)).chain(reader);
                     return self.objects(all, line - 1);
                 }
+                Err(_) if is_first && is_words(text) => {
+                    let message = format!(
+                        "is not JSON, nor a table whose first line names columns that are read \
+                         (.csv, .tsv); it begins with {}",
+                        shown(&text.into())
+                    );
+                    return Err(wrong(path, line, message));
+                }
                 Err(error) => return Err(wrong(path, line, not_json(&error, Some(text)))),
             }
             is_first = false;
@@ -122,6 +130,12 @@ impl Rows<'_> {
                 }
                 Ok(())
             }
+            Below::Columns => Err(wrong(
+                self.path,
+                place,
+                "is a table by columns, where rows are needed: write it by rows, in pandas with \
+                 orient=\"records\", lines=True",
+            )),
             Below::Several(names) => Err(wrong(
                 self.path,
                 place,
@@ -140,4 +154,11 @@ fn object(path: &Path, line: usize, value: Value) -> Result<JsonRow, Error> {
             format!("a row must be an object, got {}", shown(&other)),
         )),
     }
+}
+
+/// Whether a line begins as nothing of JSON does.
+fn is_words(line: &str) -> bool {
+    let start: String = line.chars().take_while(|c| c.is_alphabetic()).collect();
+    let json = ["true", "false", "null", "NaN", "Infinity"];
+    start.len() > 1 && !json.contains(&start.as_str())
 }

@@ -1,5 +1,7 @@
 //! A file, a folder of shards, or a pattern.
 
+use crate::data::read::rows::short;
+use crate::data::read::source::card::{CARD, card};
 use crate::data::read::source::names::{is_data, is_unread};
 use crate::data::read::source::split::{Source, is_about, split};
 use crate::error::Error;
@@ -15,11 +17,12 @@ use std::path::{Path, PathBuf};
 /// name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
 /// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and
 /// those with other endings (`.txt`, but also `.arrow` or `.jsonl.bz2`) are passed over, and so is
-/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken as it is, so
-/// that a pipe can be read.
+/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken
+/// as it is, so that a pipe can be read.
 ///
-/// Of a folder those files are meant that are trained on, as of a data set on the Hub: where some
-/// say `train`, those; else those that name no other split.
+/// Of a folder those files are meant that are trained on, as of a data set on the Hub: those that
+/// its card (README.md) names; else where some say `train`, those; else those that name no other
+/// split.
 pub(in crate::data) fn files(path: &Path) -> Result<Source, Error> {
     if let Some(name) = path.to_str().and_then(|path| path.strip_prefix("hf://")) {
         return crate::data::read::source::hub::files(name);
@@ -40,7 +43,10 @@ pub(in crate::data) fn files(path: &Path) -> Result<Source, Error> {
             let inside = file.strip_prefix(path).unwrap_or(file);
             inside.to_string_lossy().into_owned()
         };
-        let (files, others) = split(some(path, found.files, &otherwise)?, inside);
+        let card = card(&path.join(CARD))?;
+        let all = some(path, found.files, &otherwise)?;
+        let (files, others) =
+            split(&card, all, inside).map_err(|why| Error::source(path, short(&why)))?;
         let mut left_out: Vec<String> = others.iter().map(inside).collect();
         left_out.extend(found.unread);
         return Ok(Source { files, left_out });

@@ -15,6 +15,8 @@ pub(in crate::data) fn files(
 
 #[cfg(feature = "hub")]
 mod online {
+    use crate::data::read::rows::short;
+    use crate::data::read::source::card::{CARD, card};
     use crate::data::read::source::names::is_data;
     use crate::data::read::source::split::{Source, is_about, split};
     use crate::error::Error;
@@ -42,7 +44,11 @@ mod online {
         }
 
         /// Which of the data set's files are meant, sorted; and its other data files.
-        fn choose(&self, mut all: Vec<String>) -> Result<(Vec<String>, Vec<String>), String> {
+        fn choose(
+            &self,
+            card: &str,
+            mut all: Vec<String>,
+        ) -> Result<(Vec<String>, Vec<String>), String> {
             all.sort();
             let (found, others) = match self.pattern {
                 Some(pattern) => {
@@ -60,7 +66,11 @@ mod online {
                         let path = Path::new(path);
                         is_data(path) && !is_about(path)
                     };
-                    split(all.iter().filter(is_data).cloned().collect(), String::clone)
+                    split(
+                        card,
+                        all.iter().filter(is_data).cloned().collect(),
+                        String::clone,
+                    )?
                 }
             };
             if found.is_empty() {
@@ -83,8 +93,9 @@ mod online {
 
     /// Downloads what is not in the cache yet, all of one commit, whatever is pushed meanwhile.
     pub(in crate::data) fn files(text: &str) -> Result<Source, Error> {
-        let failed =
-            |message: String| Error::source(format!("hf://{text}"), message.replace('\n', " "));
+        let failed = |message: String| {
+            Error::source(format!("hf://{text}"), short(&message.replace('\n', " ")))
+        };
         let name = Name::parse(text)
             .ok_or_else(|| failed("must be hf://owner/name[@revision][/pattern]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
@@ -108,17 +119,24 @@ mod online {
             RepoTreeEntry::File { path, .. } => Some(path),
             _ => None,
         });
-        let (chosen, left_out) = name.choose(paths.collect()).map_err(failed)?;
-        let files = chosen.iter().map(|path| {
+        let paths: Vec<String> = paths.collect();
+        let file = |path: &str| {
             let download = dataset
                 .download_file()
-                .filename(path.as_str())
+                .filename(path)
                 .revision(commit.as_str())
                 .progress(Bar::new(path));
             download
                 .send()
                 .map_err(|error| failed(format!("{path}: {error}")))
-        });
+        };
+        let asks_card = name.pattern.is_none() && paths.iter().any(|path| path == CARD);
+        let card = match asks_card {
+            true => card(&file(CARD)?)?,
+            false => String::new(),
+        };
+        let (chosen, left_out) = name.choose(&card, paths).map_err(failed)?;
+        let files = chosen.iter().map(|path| file(path));
         let files = files.collect::<Result<_, _>>()?;
         Ok(Source { files, left_out })
     }
@@ -132,7 +150,7 @@ mod online {
             let choose = |name: &str, all: &[&str]| {
                 Name::parse(name)
                     .unwrap()
-                    .choose(all.iter().map(|s| s.to_string()).collect())
+                    .choose("", all.iter().map(|s| s.to_string()).collect())
                     .map(|(chosen, _)| chosen)
             };
             let all = [
@@ -175,7 +193,7 @@ mod online {
                 .chain(["a\\..\\x.jsonl", "C:x.jsonl", "./x.jsonl"])
             {
                 for name in ["a/b", "a/b/**"] {
-                    let chosen = Name::parse(name).unwrap().choose(vec![bad.into()]);
+                    let chosen = Name::parse(name).unwrap().choose("", vec![bad.into()]);
                     assert!(chosen.unwrap_err().contains("would be outside"), "{bad}");
                 }
             }

@@ -1,5 +1,6 @@
 //! Where files come from.
 
+mod card;
 pub(in crate::data) mod files;
 mod hub;
 mod names;

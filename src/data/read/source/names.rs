@@ -29,3 +29,10 @@ pub(in crate::data) fn is_data(path: &Path) -> bool {
         None => false,
     }
 }
+
+/// Whether a name has one of these words, in whichever letters.
+pub(in crate::data) fn has_word(name: &str, words: &[&str]) -> bool {
+    let name = name.to_lowercase();
+    let mut found = name.split(|c: char| !c.is_alphabetic());
+    found.any(|word| words.contains(&word))
+}

@@ -1,5 +1,7 @@
 //! Which files of a data set are trained on: a test split that is read along is no test.
 
+use crate::data::read::source::card::{is_named, patterns};
+use crate::data::read::source::names::has_word;
 use std::path::PathBuf;
 
 /// Files that a path stands for.
@@ -53,23 +55,31 @@ pub(in crate::data) fn is_about(name: &str) -> bool {
     ABOUT.contains(&name)
 }
 
-/// Parts the paths of a data set's files into those that are trained on and the others: those that
-/// say `train`; if none does, those that name no other split; else all.
-pub(in crate::data) fn split<T>(files: Vec<T>, path: impl Fn(&T) -> String) -> (Vec<T>, Vec<T>) {
-    let has = |file: &T, words: &[&str]| {
-        let path = path(file).to_lowercase();
-        let mut found = path.split(|c: char| !c.is_alphabetic());
-        found.any(|word| words.contains(&word))
-    };
-    let is_train = |file: &T| has(file, &TRAIN);
-    let is_free = |file: &T| !has(file, &OTHERS);
-    if files.iter().any(is_train) {
-        return files.into_iter().partition(is_train);
-    }
-    if files.iter().any(is_free) {
-        return files.into_iter().partition(is_free);
-    }
-    (files, Vec::new())
+/// Parts the files of a data set into those that are trained on and the others: those that its card
+/// names; else those whose paths say `train`; if none does, those that name no other split; else
+/// all.
+///
+/// # Errors
+///
+/// Where the card does not say which of several data sets is meant.
+pub(in crate::data) fn split<T>(
+    card: &str,
+    files: Vec<T>,
+    path: impl Fn(&T) -> String,
+) -> Result<(Vec<T>, Vec<T>), String> {
+    let named = patterns(card)?;
+    let is_named = |file: &T| is_named(&named, &path(file));
+    let is_train = |file: &T| has_word(&path(file), &TRAIN);
+    let is_free = |file: &T| !has_word(&path(file), &OTHERS);
+    Ok(if files.iter().any(is_named) {
+        files.into_iter().partition(is_named)
+    } else if files.iter().any(is_train) {
+        files.into_iter().partition(is_train)
+    } else if files.iter().any(is_free) {
+        files.into_iter().partition(is_free)
+    } else {
+        (files, Vec::new())
+    })
 }
 
 #[cfg(test)]
@@ -80,7 +90,7 @@ mod tests {
     fn the_training_split_is_read_where_there_is_one() {
         let read = |paths: &[&str]| {
             let paths = paths.iter().map(|path| path.to_string()).collect();
-            split(paths, String::clone).0
+            split("", paths, String::clone).unwrap().0
         };
         assert_eq!(
             read(&["data/test-0.parquet", "data/train-0.parquet"]),
