@@ -8,15 +8,21 @@ use std::fs;
 use std::path::Path;
 
 /// Files that a folder may have besides configuration and weights.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 8] = [
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "chat_template.jinja",
+    "chat_template.json",
     "generation_config.json",
     "tokenizer.model",
 ];
+
+/// A folder of chat templates with other names.
+const TEMPLATES: &str = "additional_chat_templates";
+/// Templates in it at most.
+const MOST: usize = 100;
 
 /// Keys that name files of code, which are not copied.
 const CODE: [&str; 3] = ["auto_map", "custom_generate", "custom_pipelines"];
@@ -36,14 +42,38 @@ pub(super) fn copy(from: &Path, to: &Path) -> Result<(), Error> {
     if fs::canonicalize(from).ok() == fs::canonicalize(to).ok() {
         return Ok(());
     }
-    for name in NAMES {
-        if let Some(bytes) = content(from, name)? {
-            let (path, new) = (to.join(name), to.join(format!("{name}.new")));
+    for name in names(from)? {
+        if let Some(bytes) = content(from, &name)? {
+            let (path, new) = (to.join(&name), to.join(format!("{name}.new")));
+            let folder = path.parent().unwrap_or(to);
+            fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             fs::write(&new, bytes).map_err(Error::io("write", &new))?;
             fs::rename(&new, &path).map_err(Error::io("write", &path))?;
         }
     }
     Ok(())
+}
+
+/// All that a folder may have, and the templates that it has.
+fn names(folder: &Path) -> Result<Vec<String>, Error> {
+    let path = folder.join(TEMPLATES);
+    let files = fs::read_dir(&path).into_iter().flatten().flatten();
+    let files = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    let files = files.filter(|name| name.ends_with(".jinja"));
+    let mut templates: Vec<String> = files.take(MOST + 1).collect();
+    if templates.len() > MOST {
+        return Err(failed(
+            &path,
+            format!("has more than {MOST} chat templates"),
+        ));
+    }
+    templates.sort();
+    let templates = templates.iter().map(|name| format!("{TEMPLATES}/{name}"));
+    Ok(NAMES
+        .iter()
+        .map(|name| name.to_string())
+        .chain(templates)
+        .collect())
 }
 
 /// What is to be in the copy; `None` where the file is not there.

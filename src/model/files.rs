@@ -66,6 +66,7 @@ fn whole(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 }
 
 /// Whether a file, a folder or a link of this name is there, even one that leads nowhere.
+#[cfg(feature = "llama")]
 pub(super) fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }

@@ -34,9 +34,9 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where `config.json` or `tokenizer.json` is missing, damaged or of another kind, where another
-    /// file is not what its name says, where the tokenizer has ids that the model does not, and
-    /// where the Hub does not answer.
+    /// Where `config.json` or `tokenizer.json` is missing, damaged or of another kind, where
+    /// another file is not what its name says, where the tokenizer has ids that the model does not,
+    /// and where the Hub does not answer.
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         Self::opened(name.as_ref(), true)
     }

@@ -612,6 +612,12 @@ fn what_is_not_so_of_the_result_is_not_written_into_it() {
         "generation_config.json",
         r#"{"custom_generate": "x", "eos_token_id": 2}"#,
     );
+    fs::create_dir(folder.path("additional_chat_templates")).unwrap();
+    let template = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    for name in ["chat_template", "additional_chat_templates/tool_use"] {
+        folder.write(&format!("{name}.jinja"), template);
+    }
+    folder.write("additional_chat_templates/code.py", "");
     folder.write("special_tokens_map.json", "{\"eos_token\":   \"</s>\"}");
     let out = tempfile::tempdir().unwrap();
     folder.load().unwrap().save(out.path()).unwrap();
@@ -640,7 +646,9 @@ fn what_is_not_so_of_the_result_is_not_written_into_it() {
     assert_eq!(map, "{\"eos_token\":   \"</s>\"}", "as it was");
     assert_eq!(header(&out.path().join("model.safetensors")).len(), 20);
     let names = fs::read_dir(out.path()).unwrap();
-    assert_eq!(names.count(), 5, "nothing is left of writing them");
+    assert_eq!(names.count(), 7, "nothing is left of writing them");
+    let templates = fs::read_dir(out.path().join("additional_chat_templates")).unwrap();
+    assert_eq!(templates.count(), 1, "and no code");
 }
 
 #[cfg(unix)]
@@ -714,4 +722,29 @@ fn pipes_devices_and_links_to_secrets_are_refused() {
             .is_symlink()
     );
     assert!(start.elapsed().as_secs() < 20);
+}
+
+#[test]
+fn a_reward_models_head_is_read_with_the_same_care() {
+    let folder = Folder::new();
+    let model = RewardModel::new(folder.load().unwrap(), &device());
+    model.save(folder.0.path()).unwrap();
+    let error = |what: &str| {
+        let error = RewardModel::<Llama>::load(folder.0.path(), &device()).unwrap_err();
+        assert!(error.to_string().contains(what), "wanted {what}: {error}");
+    };
+    RewardModel::<Llama>::load(folder.0.path(), &device()).unwrap();
+    let zeros = |numbers: usize| vec![0; 4 * numbers];
+    let head = |name: &str, shape: &[usize], data: Vec<u8>| {
+        let head = safetensors(&[(name, "F32", shape, data)]);
+        folder.write("score.safetensors", head);
+    };
+    head("score.weight", &[1, 31], zeros(31));
+    error("score.weight must be [1, 32] by config.json, got [1, 31]");
+    head("other", &[1, 32], zeros(32));
+    error("tensor score.weight is missing");
+    let mut bad = zeros(32);
+    bad[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    head("score.weight", &[1, 32], bad);
+    error("tensor score.weight has 1 value of NaN or infinity");
 }

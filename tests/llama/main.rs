@@ -1,6 +1,7 @@
 //! The decoder against reference numbers, and its own laws; its folders, good and bad.
 
 mod folders;
+mod odd;
 mod special;
 
 use burn::module::Module;

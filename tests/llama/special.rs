@@ -5,7 +5,8 @@ use burn_kto::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
 
-/// Ids 0 to 94 are the printable characters, 95 `<s>`, 96 `</s>`, 97 `<|end|>` which is not special.
+/// Ids 0 to 94 are the printable characters, 95 `<s>`, 96 `</s>`, and 97 `<|end|>`, which is not
+/// special.
 fn tokenizer() -> Value {
     let letters = (32_u8..127).map(|byte| (char::from(byte).to_string(), json!(byte - 32)));
     let vocab: serde_json::Map<String, Value> = letters.collect();
@@ -351,7 +352,7 @@ fn rules_that_multiply_a_text_are_refused_before_they_run() {
 }
 
 /// In base 64.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
@@ -434,11 +435,28 @@ fn tokenizers_that_panic_or_never_end_are_errors() {
         "{\"normalizers\": [".repeat(100_000)
     );
     assert!(HfTokenizer::from_bytes(nested, 0).is_err());
-    // A regular expression that tries all ways gives up, and no text takes long.
+}
+
+#[test]
+fn regular_expressions_that_give_up_are_refused() {
     let start = std::time::Instant::now();
-    let slow = json!({"type": "Split", "pattern": {"Regex": "(?=(a+)+$)(a|aa)+b\\1"}, "behavior": "Isolated", "invert": false});
-    if let Ok(tokenizer) = with(json!({ "pre_tokenizer": slow })) {
-        let _ = tokenizer.encode(&"a".repeat(20_000));
+    let split = |pattern: &str| {
+        with(
+            json!({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern},
+            "behavior": "Isolated", "invert": false}}),
+        )
+    };
+    for slow in [r"((7|77)+)\1x", r"(?:(?=a)a|aa)+c", r"(a|aa)+\1c"] {
+        let error = split(slow).unwrap_err();
+        assert!(error.contains("gives up on a text of"), "{slow}: {error}");
+    }
+    // GPT-2's, Llama 3's and DeepSeek's.
+    for fine in [
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        r"[!-/:-~]+[\r\n]*|\s?\p{L}+|\s?[^\s\p{L}\p{N}]+|\s+$|\p{N}+",
+    ] {
+        split(fine).unwrap();
     }
     assert!(start.elapsed().as_secs() < 60);
 }

@@ -1,6 +1,6 @@
 //! The tokenizers library behind a guard: what panics or never ends in there is an error here.
 
-use super::rules;
+use super::{regexes, rules};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -34,9 +34,14 @@ pub(super) fn load(json: &[u8]) -> Result<Tokenizer, String> {
     let (send, receive) = channel();
     let json = json.to_vec();
     let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
-        let loaded = guarded(|| parse(&json));
-        let tried =
-            loaded.and_then(|tokenizer| guarded(|| Ok(tried(&tokenizer))).map(|()| tokenizer));
+        let texts = texts();
+        let tried = regexes::check(&json, &texts).and_then(|()| {
+            guarded(|| {
+                let tokenizer = parse(&json)?;
+                tried(&tokenizer, &texts);
+                Ok(tokenizer)
+            })
+        });
         // Nobody listens any more where it took too long.
         let _ = send.send(tried);
     });
@@ -65,9 +70,9 @@ fn parse(json: &[u8]) -> tokenizers::Result<Tokenizer> {
 }
 
 /// What it refuses is no matter here: it may not know these characters.
-fn tried(tokenizer: &Tokenizer) {
-    for text in texts() {
-        if let Ok(encoded) = tokenizer.encode(text, false) {
+fn tried(tokenizer: &Tokenizer, texts: &[String]) {
+    for text in texts {
+        if let Ok(encoded) = tokenizer.encode(text.as_str(), false) {
             let _ = tokenizer.decode(encoded.get_ids(), false);
         }
     }

@@ -2,6 +2,7 @@
 
 mod guard;
 mod marks;
+mod regexes;
 mod rules;
 mod special;
 
@@ -149,8 +150,8 @@ impl HfTokenizer {
     ///
     /// # Errors
     ///
-    /// Where `tokenizer.json` is missing or damaged, no end of sequence is named, or a token is that
-    /// is not known.
+    /// Where `tokenizer.json` is missing or damaged, no end of sequence is named, or a token is
+    /// that is not known.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");

@@ -182,8 +182,8 @@ impl Special {
     }
 }
 
-/// All of `config.json`, then of `generation_config.json`. One that the tokenizer does not have must
-/// be one of the model's: many a model has more rows than tokens.
+/// All of `config.json`, then of `generation_config.json`. One that the tokenizer does not have
+/// must be one of the model's: many a model has more rows than tokens.
 fn of_models(inner: &Tokenizer, models: &[File; 2], name: &str) -> Result<Vec<u32>, Error> {
     let key = format!("{name}_token_id");
     let rows = models[0].get("vocab_size").and_then(Value::as_u64);

@@ -219,8 +219,8 @@ impl LlamaConfig {
     ///
     /// # Errors
     ///
-    /// Where a size is 0, does not go with another or asks for a matrix that no machine holds, where
-    /// something is named that is not computed, and where an id is beyond the vocabulary.
+    /// Where a size is 0, does not go with another or asks for a matrix that no machine holds,
+    /// where something is named that is not computed, and where an id is beyond the vocabulary.
     pub fn validate(&self) -> Result<(), Error> {
         let kind = self.model_type.as_str();
         let reason = "must be one of llama, mistral, qwen2, qwen3";

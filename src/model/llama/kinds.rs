@@ -38,7 +38,7 @@ const FILES: [(&[&str], &str); 8] = [
 
 /// Refuses what is known to be something else than a model's folder, by name. A folder that says
 /// nothing passes: what is missing in it is found when it is read.
-pub(in crate::model) fn check(folder: &Path) -> Result<(), Error> {
+pub(super) fn check(folder: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
         let file = folder.to_str().and_then(|name| other(name));
         let hint = file.map_or_else(String::new, |what| format!(" ({what})"));

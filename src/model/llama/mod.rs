@@ -10,7 +10,7 @@ mod config;
 mod config_file;
 mod folder;
 mod generation;
-pub(super) mod kinds;
+mod kinds;
 mod layers;
 mod quantised;
 mod reward;

@@ -1,8 +1,10 @@
 //! A reward model as a folder.
 
 use super::Llama;
+use super::weights::Weights;
 use crate::error::Error;
 use crate::model::RewardModel;
+use crate::model::files::{failed, is_there};
 use burn::module::{Module, Param};
 use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
@@ -44,22 +46,27 @@ impl RewardModel<Llama> {
             .metadata("format", "pt")
             .overwrite(true);
         let saved = head.save_into(&mut store);
-        saved.map_err(|error| failed(&path, &error.to_string()))
+        saved.map_err(|error| failed(&path, one_line(&error)))
     }
 
     /// Reads it back.
     ///
     /// # Errors
     ///
-    /// The errors of [`Llama::load`], and where there is no head or it does not fit.
+    /// The errors of [`Llama::load`], and where there is no head, or it does not fit or is not
+    /// finite.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let model = Self::new(Llama::load(folder, device)?, device);
         let width = model.head.dims()[0];
         let path = folder.join(HEAD);
-        if !path.is_file() {
-            return Err(failed(folder, &format!("no {HEAD}: it is no reward model")));
+        if !is_there(&path) {
+            return Err(failed(folder, format!("no {HEAD}: it is no reward model")));
         }
+        let weights = Weights::read(vec![path.clone()])?;
+        let parameter = ("score.weight".to_string(), vec![1, width]);
+        let config = model.backbone.config();
+        weights.check(&path, config, std::iter::once(parameter))?;
         let mut head = Head {
             score: Score {
                 weight: Param::from_tensor(Tensor::zeros([1, width], device)),
@@ -68,7 +75,7 @@ impl RewardModel<Llama> {
         let mut store =
             SafetensorsStore::from_file(&path).with_from_adapter(FloatCastAdapter::to(DType::F32));
         head.load_from(&mut store)
-            .map_err(|error| failed(&path, &error.to_string()))?;
+            .map_err(|error| failed(&path, one_line(&error)))?;
         let weight = head.score.weight.val().reshape([width]);
         Ok(Self {
             head: Param::from_tensor(weight),
@@ -77,9 +84,7 @@ impl RewardModel<Llama> {
     }
 }
 
-fn failed(path: &Path, message: &str) -> Error {
-    Error::Model {
-        path: path.into(),
-        message: message.split_whitespace().collect::<Vec<_>>().join(" "),
-    }
+fn one_line(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -59,29 +59,34 @@ impl Weights {
             true => vec![whole],
             false => shards.iter().map(|name| folder.join(name)).collect(),
         };
-        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
-        for (number, file) in files.iter().enumerate() {
-            if !is_there(file) {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
-                return Err(failed(&index, format!("names {name}, which is not there")));
-            }
-            for (name, stored) in header(file, number)? {
-                if let Some(before) = tensors.get(&name) {
-                    let other = files[before.file].display();
-                    return Err(failed(
-                        file,
-                        format!("has tensor {name}, and so has {other}"),
-                    ));
-                }
-                tensors.insert(name, stored);
-            }
+        let absent = shards.iter().zip(&files).find(|(_, file)| !is_there(file));
+        if let Some((name, _)) = absent {
+            return Err(failed(&index, format!("names {name}, which is not there")));
         }
+        let weights = Self::read(files)?;
         for (name, file) in &named {
-            let found = tensors.get(name).map(|stored| &files[stored.file]);
+            let found = weights.tensors.get(name);
+            let found = found.map(|stored| &weights.files[stored.file]);
             if found.and_then(|path| path.file_name()?.to_str()) != file.as_str() {
                 let file = file.as_str().unwrap_or_default();
                 let message = format!("names tensor {name} in {file}, which does not have it");
                 return Err(failed(&index, message));
+            }
+        }
+        Ok(weights)
+    }
+
+    /// Reads the headers of these files.
+    pub(super) fn read(files: Vec<PathBuf>) -> Result<Self, Error> {
+        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
+        for (number, file) in files.iter().enumerate() {
+            for (name, stored) in header(file, number)? {
+                if let Some(before) = tensors.get(&name) {
+                    let other = files[before.file].display();
+                    let message = format!("has tensor {name}, and so has {other}");
+                    return Err(failed(file, message));
+                }
+                tensors.insert(name, stored);
             }
         }
         Ok(Self { files, tensors })
