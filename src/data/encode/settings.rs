@@ -1,9 +1,7 @@
 //! With what, and within which lengths, texts become token ids.
 
 use super::guard::Guard;
-use crate::data::example::Prompt;
-use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Tokenizer};
+use crate::model::{ChatTemplate, Tokenizer};
 
 /// The settings of an [`Encoder`](crate::data::Encoder).
 #[derive(Clone, Copy)]
@@ -26,32 +24,6 @@ impl Settings<'_> {
             return Guard::off();
         }
         Guard::new(self.tokenizer, self.template)
-    }
-
-    pub(super) fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {
-        match prompt {
-            Prompt::Text(text) => Ok(text.clone()),
-            Prompt::Messages(messages) => self.template.render(messages, true),
-        }
-    }
-
-    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as
-    /// the template writes it. `None` where it writes past answers in another way than it begins
-    /// the one to come; then the completion follows as it is.
-    pub(super) fn completion_text(
-        &self,
-        prompt: &Prompt,
-        text: &str,
-        completion: &str,
-    ) -> Result<Option<String>, Error> {
-        let Prompt::Messages(messages) = prompt else {
-            return Ok(Some(completion.to_string()));
-        };
-        let mut messages = messages.clone();
-        messages.push(Message::new("assistant", completion));
-        let whole = self.template.render(&messages, false)?;
-        let rest = whole.strip_prefix(text).map(str::trim_end);
-        Ok(rest.map(str::to_string))
     }
 
     pub(super) fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
