@@ -5,6 +5,7 @@ A line of `cases.txt` is an expression (`{{ … }}` is put around it) or, with b
 template; `\\n` and `\\r` in a line stand for the characters, `\\\\` for a backslash. Empty lines
 and those that begin with `##` are passed over. `data.json` has the messages and tools.
 """
+import datetime
 import json
 import pathlib
 import re
@@ -43,7 +44,11 @@ def environment():
         raise jinja2.exceptions.TemplateError(message)
 
     env.filters["tojson"] = tojson
+    def strftime_now(format):
+        return datetime.datetime(2026, 11, 3).strftime(format)
+
     env.globals["raise_exception"] = raise_exception
+    env.globals["strftime_now"] = strftime_now
     return env
 
 

@@ -188,8 +188,8 @@ impl<'a> Encoder<'a> {
     /// Where the tokenizer or the template refuses.
     pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
         let settings = &self.settings;
-        let prompt = settings.guard().prompt(prompt).0;
-        let ids = encode(settings.tokenizer, &settings.prompt_text(&prompt)?)?;
+        let (text, _) = settings.guard().prompt(settings.template, prompt)?;
+        let ids = encode(settings.tokenizer, &text)?;
         Ok(settings.cut_prompt(settings.with_bos(ids)).0)
     }
 

@@ -1,14 +1,19 @@
 //! What people wrote stays text, whatever it spells.
 //!
 //! A chat template puts special tokens between turns, and a tokenizer knows them by their text.
-//! Feedback that spells such a text would end its turn and begin another. So it is marked before
-//! the template writes it, and what stands between the marks is tokenized as text.
+//! Feedback that spells such a text would end its turn and begin another; a template that edits
+//! texts may even make one of what spells none. So it is looked at what comes out: a conversation
+//! is written a second time with stand-ins for the characters of what people wrote
+//! ([`veil`](super::veil)), and a token that has one of them is text.
 
-use super::marks::{Spellings, is_word};
+use super::marks::{CLOSE, OPEN, Spellings, is_word};
+use super::veil::{Shown, Veil};
 use crate::data::example::Prompt;
-use crate::model::{ChatTemplate, Message, TOOLS, Tokenizer};
-use serde_json::json;
+use crate::error::Error;
+use crate::model::{ChatTemplate, Marked, Message, Tokenizer, WEIGHT};
+use serde_json::{Value, json};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Marks special tokens in what people wrote.
 pub(super) struct Guard {
@@ -17,7 +22,12 @@ pub(super) struct Guard {
     /// In all else: also those that the template writes. They end turns too, but an assistant may
     /// have them on purpose, such as `<think>`.
     others: Spellings,
+    /// `None` where texts are trusted.
+    veil: Option<Veil>,
 }
+
+/// A conversation as the template writes it, and what of it the assistant said.
+type Written = (String, Vec<Range<usize>>);
 
 impl Guard {
     pub(super) fn new(tokenizer: &dyn Tokenizer, template: &dyn ChatTemplate) -> Self {
@@ -31,10 +41,14 @@ impl Guard {
         };
         let marks = added.iter().filter(|token| written(token)).cloned();
         let folded = tokenizer.folded_tokens();
-        let others = special.iter().cloned().chain(marks).collect();
+        let others: Vec<String> = special.iter().cloned().chain(marks).collect();
+        let veil = Veil::new(&special, &others, &added, &literals(&template));
+        let answers = Spellings::new(special, &added, &folded);
+        let others = Spellings::new(others, &added, &folded);
         Self {
-            answers: Spellings::new(special, &added, &folded),
-            others: Spellings::new(others, &added, &folded),
+            veil: Some(veil.folded(others.all)),
+            answers,
+            others,
         }
     }
 
@@ -44,6 +58,7 @@ impl Guard {
         Self {
             answers: none(),
             others: none(),
+            veil: None,
         }
     }
 
@@ -52,116 +67,153 @@ impl Guard {
         self.answers.mark(text)
     }
 
-    /// The prompt with marks, and whether it spells a token that is marked.
-    pub(super) fn prompt<'p>(&self, prompt: &'p Prompt) -> (Cow<'p, Prompt>, bool) {
+    /// The text of a prompt, ready to be answered, with marks; and whether it spells a token that
+    /// is marked.
+    ///
+    /// # Errors
+    ///
+    /// Where the template refuses.
+    pub(super) fn prompt(
+        &self,
+        template: &dyn ChatTemplate,
+        prompt: &Prompt,
+    ) -> Result<(String, bool), Error> {
         match prompt {
-            Prompt::Text(text) => match self.others.mark(text) {
-                (Cow::Owned(text), found) => (Cow::Owned(Prompt::Text(text)), found),
-                (Cow::Borrowed(_), found) => (Cow::Borrowed(prompt), found),
-            },
-            Prompt::Messages(messages) => match self.messages(messages) {
-                (Cow::Owned(marked), found) => (Cow::Owned(Prompt::Messages(marked)), found),
-                (Cow::Borrowed(_), found) => (Cow::Borrowed(prompt), found),
-            },
+            Prompt::Text(text) => {
+                let (text, found) = self.others.mark(text);
+                Ok((text.into_owned(), found))
+            }
+            Prompt::Messages(messages) => self.conversation(template, messages, true),
         }
     }
 
-    /// The messages with marks, and whether they spell a token that is marked.
-    pub(super) fn messages<'m>(&self, messages: &'m [Message]) -> (Cow<'m, [Message]>, bool) {
-        let mut found = false;
-        let marked = messages.iter().map(|m| self.message(m, &mut found));
-        let marked: Vec<_> = marked.collect();
-        if marked.iter().all(Option::is_none) {
-            return (Cow::Borrowed(messages), found);
-        }
-        let marked = messages.iter().zip(marked);
-        let marked = marked.map(|(m, marked)| marked.unwrap_or_else(|| m.clone()));
-        (Cow::Owned(marked.collect()), found)
-    }
-
-    /// The message with marks, if it needs any.
-    fn message(&self, message: &Message, found: &mut bool) -> Option<Message> {
-        let tokens = match message.role.as_str() {
-            "assistant" => &self.answers,
-            _ => &self.others,
+    /// A conversation's text with marks, and whether somebody spelt a token in it.
+    ///
+    /// # Errors
+    ///
+    /// Where the template refuses.
+    pub(super) fn conversation(
+        &self,
+        template: &dyn ChatTemplate,
+        messages: &[Message],
+        generation_prompt: bool,
+    ) -> Result<(String, bool), Error> {
+        let write = |messages: &[Message]| {
+            let text = template.render(messages, generation_prompt)?;
+            Ok(Some((text, Vec::new())))
         };
-        let mut marked = message.clone();
-        let mut changed = tokens.replace(&mut marked.content, found);
-        for (key, value) in &mut marked.extra {
-            // No assistant wrote those.
-            let tokens = if key == TOOLS { &self.others } else { tokens };
-            changed |= tokens.value(value, found);
-        }
-        changed.then_some(marked)
+        let ((text, _), found) = self.guarded(messages, write)?.unwrap_or_default();
+        Ok((text, found))
     }
+
+    /// Does the same for a conversation of which the template marks what the assistant said; `None`
+    /// where it marks nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the template refuses.
+    pub(super) fn marked(
+        &self,
+        template: &dyn ChatTemplate,
+        messages: &[Message],
+    ) -> Result<(Option<Marked>, bool), Error> {
+        let written = self.guarded(messages, |messages| template.render_marked(messages))?;
+        Ok(written.map_or((None, false), |(marked, found)| (Some(marked), found)))
+    }
+
+    fn guarded(
+        &self,
+        messages: &[Message],
+        write: impl Fn(&[Message]) -> Result<Option<Written>, Error>,
+    ) -> Result<Option<(Written, bool)>, Error> {
+        let messages = &*for_template(messages);
+        let Some((text, said)) = write(messages)? else {
+            return Ok(None);
+        };
+        // Marks that are not the guard's own are no marks. They are as long as what takes their
+        // place.
+        let text = text.replace([OPEN, CLOSE], "\u{FFFD}");
+        let as_it_is = ((text, said), false);
+        let Some(veil) = &self.veil else {
+            return Ok(Some(as_it_is));
+        };
+        let Some(hidden) = veil.hide(messages) else {
+            return Ok(Some(as_it_is));
+        };
+        let Some((veiled, said)) = write(&hidden)? else {
+            return Ok(Some(as_it_is));
+        };
+        let shown = Shown::new(&veiled, &said);
+        let (foreign, own) = self.tokens(&shown);
+        // The template looks at what people wrote, as for `</think>`: its text is as it would have
+        // been where nobody wrote a token, unless it has others than its own.
+        let text = &as_it_is.0.0;
+        if shown.text != *text && !self.others.all && own == self.spelt(text) {
+            return Ok(Some(as_it_is));
+        }
+        let found = !foreign.is_empty();
+        let places = match self.others.all {
+            true => shown.runs(),
+            false => foreign,
+        };
+        Ok(Some((shown.marked(&places), found)))
+    }
+
+    /// Where somebody's characters are part of a token, and the tokens that are the template's own
+    /// or the assistant's to have.
+    fn tokens(&self, shown: &Shown) -> (Vec<Range<usize>>, Vec<&str>) {
+        let (mut foreign, mut own) = (Vec::new(), Vec::new());
+        for (at, token) in self.others.find(&shown.text) {
+            let place = at..at + token.len();
+            let (others, answers) = shown.whose(&place);
+            if others || answers && self.answers.has(token) {
+                foreign.push(place);
+            } else {
+                own.push(token);
+            }
+        }
+        (foreign, own)
+    }
+
+    fn spelt(&self, text: &str) -> Vec<&str> {
+        self.others.find(text).map(|(_, token)| token).collect()
+    }
+}
+
+/// The messages as a template may see them: which of them are context only is none of its business.
+fn for_template(messages: &[Message]) -> Cow<'_, [Message]> {
+    let mut shown = Cow::Borrowed(messages);
+    if messages.iter().any(|m| m.extra.contains_key(WEIGHT)) {
+        for message in shown.to_mut() {
+            message.extra.remove(WEIGHT);
+        }
+    }
+    shown
+}
+
+/// The texts in quotes that a template is written with; its definition may be JSON.
+fn literals(definition: &str) -> Vec<String> {
+    fn sources(value: Value, to: &mut Vec<String>) {
+        match value {
+            Value::String(text) => to.push(text),
+            Value::Array(items) => items.into_iter().for_each(|item| sources(item, to)),
+            _ => {}
+        }
+    }
+    let mut texts = Vec::new();
+    match serde_json::from_str(definition) {
+        Ok(value) => sources(value, &mut texts),
+        Err(_) => texts.push(definition.to_string()),
+    }
+    let mut literals = Vec::new();
+    for text in &texts {
+        for quote in ['\'', '"'] {
+            literals.extend(text.split(quote).skip(1).map(str::to_string));
+        }
+    }
+    literals
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spellings(marked: &[&str]) -> Spellings {
-        let marked = marked.iter().map(|text| text.to_string()).collect();
-        Spellings::new(marked, &[], &[])
-    }
-
-    fn guard(special: &[&str], others: &[&str]) -> Guard {
-        Guard {
-            answers: spellings(special),
-            others: spellings(&[special, others].concat()),
-        }
-    }
-
-    #[test]
-    fn calls_of_tools_are_marked_too_and_their_keys_keep_their_order() {
-        let mut message = Message::new("assistant", "");
-        let calls = json!([{"arguments": {"z": 1, "<s>": {"text": "<s><t>"}, "a": [2]}}]);
-        message.extra.insert("tool_calls".into(), calls);
-        message.extra.insert(TOOLS.into(), json!({"<t>": 1}));
-        let prompt = Prompt::Messages(vec![message]);
-        let (marked, found) = guard(&["<s>"], &["<t>"]).prompt(&prompt);
-        let Prompt::Messages(marked) = &*marked else {
-            panic!()
-        };
-        assert!(found);
-        assert_eq!(
-            json!(marked[0].extra).to_string(),
-            json!({
-                "tool_calls": [{"arguments": {"z": 1, "\u{FDD0}<s>\u{FDD1}": {"text": "\u{FDD0}<s>\u{FDD1}<t>"}, "a": [2]}}],
-                "tools": {"\u{FDD0}<t>\u{FDD1}": 1},
-            })
-            .to_string()
-        );
-    }
-
-    #[test]
-    fn tokens_of_the_template_are_marked_but_in_what_the_assistant_says() {
-        let guard = guard(&["<s>"], &["<t>"]);
-        let messages = ["user", "tool", "assistant"].map(|role| Message::new(role, "<s><t>"));
-        let (marked, found) = guard.messages(&messages);
-        let both = "\u{FDD0}<s>\u{FDD1}\u{FDD0}<t>\u{FDD1}";
-        let said = "\u{FDD0}<s>\u{FDD1}<t>";
-        assert!(found);
-        assert_eq!(
-            marked.iter().map(|m| &m.content).collect::<Vec<_>>(),
-            [both, both, said]
-        );
-        assert_eq!(guard.text("<s><t>").0, said);
-        let prompt = Prompt::Text("<s><t>".into());
-        assert_eq!(*guard.prompt(&prompt).0, Prompt::Text(both.into()));
-    }
-
-    #[test]
-    fn the_longest_special_is_marked_and_marks_in_the_text_are_not_marks() {
-        let guard = guard(&["<s>", "<s>>"], &[]);
-        let (marked, found) = guard.text("a<s>>b<s>");
-        assert_eq!(marked, "a\u{FDD0}<s>>\u{FDD1}b\u{FDD0}<s>\u{FDD1}");
-        assert!(found);
-        assert_eq!(guard.text("ä plain"), (Cow::Borrowed("ä plain"), false));
-        let (marked, found) = guard.text("x\u{FDD0}y");
-        assert_eq!((&*marked, found), ("x\u{FFFD}y", false));
-        let (marked, found) = guard.text("\u{FDD1}<s>");
-        assert_eq!((&*marked, found), ("\u{FFFD}\u{FDD0}<s>\u{FDD1}", true));
-        assert_eq!(guard.text("").0, "");
-    }
-}
+#[path = "guard_tests.rs"]
+mod tests;

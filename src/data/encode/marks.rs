@@ -2,12 +2,11 @@
 
 use crate::error::Error;
 use crate::model::{Placed, Tokenizer};
-use serde_json::Value;
 use std::borrow::Cow;
 
 /// Characters that Unicode keeps for uses like this one; no text has them.
-const OPEN: char = '\u{FDD0}';
-const CLOSE: char = '\u{FDD1}';
+pub(super) const OPEN: char = '\u{FDD0}';
+pub(super) const CLOSE: char = '\u{FDD1}';
 
 /// Whether a text is of letters, digits and the like only: ordinary text.
 pub(super) fn is_word(text: &str) -> bool {
@@ -23,7 +22,7 @@ pub(super) struct Spellings {
     first: Vec<char>,
     /// Whether there are other spellings of those that are marked. Nobody knows them all, so all is
     /// marked but tokens that are not.
-    all: bool,
+    pub(super) all: bool,
 }
 
 impl Spellings {
@@ -72,36 +71,28 @@ impl Spellings {
         (Cow::Owned(marked), found)
     }
 
-    /// Puts marks into the text; whether it changed.
-    pub(super) fn replace(&self, text: &mut String, found: &mut bool) -> bool {
-        let (marked, spells) = self.mark(text);
-        *found |= spells;
-        let Cow::Owned(marked) = marked else {
-            return false;
-        };
-        *text = marked;
-        true
+    /// Tokens that are marked in a text, the longest at each place, and where they are.
+    pub(super) fn find<'s>(&'s self, text: &str) -> impl Iterator<Item = (usize, &'s str)> {
+        let mut from = 0;
+        let mut found = Vec::new();
+        for (at, c) in text.char_indices() {
+            if at < from || !self.first.contains(&c) {
+                continue;
+            }
+            let mut texts = self.texts.iter();
+            if let Some((token, marked)) = texts.find(|(t, _)| text[at..].starts_with(t.as_str())) {
+                from = at + token.len();
+                found.extend(marked.then_some((at, token.as_str())));
+            }
+        }
+        found.into_iter()
     }
 
-    /// Puts marks into all texts and keys of a value; whether it changed.
-    pub(super) fn value(&self, value: &mut Value, found: &mut bool) -> bool {
-        match value {
-            Value::String(text) => self.replace(text, found),
-            Value::Array(items) => items
-                .iter_mut()
-                .fold(false, |changed, item| self.value(item, found) | changed),
-            Value::Object(map) => {
-                let mut changed = false;
-                let entries = std::mem::take(map).into_iter();
-                let entries = entries.map(|(mut key, mut value)| {
-                    changed |= self.replace(&mut key, found) | self.value(&mut value, found);
-                    (key, value)
-                });
-                *map = entries.collect();
-                changed
-            }
-            _ => false,
-        }
+    /// Whether a token is one of those that are marked.
+    pub(super) fn has(&self, token: &str) -> bool {
+        self.texts
+            .iter()
+            .any(|(text, marked)| *marked && text == token)
     }
 }
 

@@ -10,3 +10,4 @@ pub(super) mod report;
 mod row;
 mod settings;
 mod tasks;
+mod veil;

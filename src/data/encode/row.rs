@@ -3,7 +3,7 @@
 use super::continuation::{Boundaries, Continued};
 use super::guard::Guard;
 use super::marked;
-use super::settings::{Settings, shown};
+use super::settings::Settings;
 use crate::data::encode::report::EncodeReport;
 use crate::data::example::Prompt;
 use crate::data::reason::DropReason;
@@ -45,22 +45,21 @@ impl<'a> RowEncoder<'a> {
             report.drop(DropReason::EmptyCompletion);
             return Ok(None);
         }
-        let (prompt, mut marked) = self.guard.prompt(prompt);
-        let Some(text) = report.written(self.settings.prompt_text(&prompt))? else {
+        let written = self.guard.prompt(self.settings.template, prompt);
+        let Some((text, mut marked)) = report.written(written)? else {
             return Ok(None);
         };
         let continued = Continued::new(self.settings.tokenizer, &self.boundaries, &text)?;
         let mut rests = Vec::with_capacity(N);
         let mut as_it_is = false;
         for completion in completions {
-            let (completion, found) = self.guard.text(completion);
-            marked |= found;
-            let Some(rest) =
-                report.written(self.settings.completion_text(&prompt, &text, &completion))?
-            else {
+            let written = self.completion(prompt, &text, completion);
+            let Some((rest, found)) = report.written(written)? else {
                 return Ok(None);
             };
-            as_it_is |= rest.is_none();
+            let (completion, spelt) = self.guard.text(completion);
+            marked |= found | spelt;
+            as_it_is |= rest.is_none() && matches!(prompt, Prompt::Messages(_));
             rests.push(continued.by(rest.as_deref().unwrap_or(&completion))?);
         }
         let alone = continued.into_prompt();
@@ -136,6 +135,27 @@ impl<'a> RowEncoder<'a> {
         Ok(Some((first.to_vec().into(), [rest.to_vec().into()])))
     }
 
+    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as
+    /// the template writes it. `None` where it writes past answers in another way than it begins
+    /// the one to come; then the completion follows as it is. And whether somebody spelt a token.
+    fn completion(
+        &self,
+        prompt: &Prompt,
+        text: &str,
+        completion: &str,
+    ) -> Result<(Option<String>, bool), Error> {
+        let Prompt::Messages(messages) = prompt else {
+            return Ok((None, false));
+        };
+        let mut messages = messages.clone();
+        messages.push(Message::new("assistant", completion));
+        let (whole, found) = self
+            .guard
+            .conversation(self.settings.template, &messages, false)?;
+        let rest = whole.strip_prefix(text).map(str::trim_end);
+        Ok((rest.map(str::to_string), found))
+    }
+
     /// A conversation of which all is scored that the template marks, or `None` if it had to be
     /// dropped.
     pub(super) fn conversation(
@@ -150,9 +170,8 @@ impl<'a> RowEncoder<'a> {
         }
         let mut messages = before.to_vec();
         messages.push(Message::new("assistant", completion));
-        let shown = shown(&messages);
-        let (shown, found) = self.guard.messages(&shown);
-        let Some(text) = report.written(self.settings.template.render_marked(&shown))? else {
+        let written = self.guard.marked(self.settings.template, &messages);
+        let Some((text, found)) = report.written(written)? else {
             return Ok(None);
         };
         let Some(text) = marked::learned(text, &messages) else {

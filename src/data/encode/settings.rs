@@ -1,10 +1,7 @@
 //! With what, and within which lengths, texts become token ids.
 
 use super::guard::Guard;
-use crate::data::example::Prompt;
-use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Tokenizer, WEIGHT};
-use std::borrow::Cow;
+use crate::model::{ChatTemplate, Tokenizer};
 
 /// The settings of an [`Encoder`](crate::data::Encoder).
 #[derive(Clone, Copy)]
@@ -21,49 +18,12 @@ pub(super) struct Settings<'a> {
     pub(super) generation_marks: bool,
 }
 
-/// The messages as a template may see them: which of them are context only is none of its business.
-pub(super) fn shown(messages: &[Message]) -> Cow<'_, [Message]> {
-    let mut shown = Cow::Borrowed(messages);
-    if messages.iter().any(|m| m.extra.contains_key(WEIGHT)) {
-        for message in shown.to_mut() {
-            message.extra.remove(WEIGHT);
-        }
-    }
-    shown
-}
-
 impl Settings<'_> {
     pub(super) fn guard(&self) -> Guard {
         if self.trusted {
             return Guard::off();
         }
         Guard::new(self.tokenizer, self.template)
-    }
-
-    pub(super) fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {
-        match prompt {
-            Prompt::Text(text) => Ok(text.clone()),
-            Prompt::Messages(messages) => self.template.render(&shown(messages), true),
-        }
-    }
-
-    /// What follows the prompt's text: for a conversation, up to the end of the assistant's turn as
-    /// the template writes it. `None` where it writes past answers in another way than it begins
-    /// the one to come; then the completion follows as it is.
-    pub(super) fn completion_text(
-        &self,
-        prompt: &Prompt,
-        text: &str,
-        completion: &str,
-    ) -> Result<Option<String>, Error> {
-        let Prompt::Messages(messages) = prompt else {
-            return Ok(Some(completion.to_string()));
-        };
-        let mut messages = shown(messages).into_owned();
-        messages.push(Message::new("assistant", completion));
-        let whole = self.template.render(&messages, false)?;
-        let rest = whole.strip_prefix(text).map(str::trim_end);
-        Ok(rest.map(str::to_string))
     }
 
     pub(super) fn with_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {

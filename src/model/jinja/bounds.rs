@@ -7,6 +7,10 @@
 use super::said;
 use crate::error::Error;
 use minijinja::{Environment, ErrorKind, Value};
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 /// Fuel of one rendering: a step of the template, or 64 bytes that it makes, costs one. Hundreds of
@@ -27,12 +31,16 @@ pub(super) fn set(environment: &mut Environment<'static>) {
     });
 }
 
+/// An environment with one more template.
 pub(super) fn compile(
-    environment: &mut Environment<'static>,
+    mut environment: Environment<'static>,
     name: &'static str,
     source: String,
-) -> Result<(), minijinja::Error> {
-    aside(|| environment.add_template_owned(name, source))
+) -> Result<Environment<'static>, minijinja::Error> {
+    aside(move || {
+        environment.add_template_owned(name, source)?;
+        Ok(environment)
+    })
 }
 
 /// Renders a template.
@@ -42,15 +50,15 @@ pub(super) fn compile(
 /// [`Error::Template`] where it takes more than it may: the next conversation would, too.
 /// [`Error::Tokenize`] where it refuses this one.
 pub(super) fn render(
-    environment: &Environment<'static>,
-    name: &str,
+    environment: &Arc<Environment<'static>>,
+    name: &'static str,
     context: Value,
 ) -> Result<String, Error> {
-    let rendered = aside(|| {
+    let environment = environment.clone();
+    // What the template made may be nested deep, and is dropped in there.
+    let rendered = aside(move || {
         let template = environment.get_template(name);
-        let rendered = template.and_then(|template| template.render(&context));
-        // What the template made may be nested deep, and is dropped here.
-        drop(context);
+        let rendered = template.and_then(|template| template.render(context));
         rendered.map_err(|error| (error.kind() == ErrorKind::OutOfFuel, said(&error)))
     });
     rendered.map_err(|(endless, message)| match endless {
@@ -61,15 +69,43 @@ pub(super) fn render(
     })
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
+thread_local! {
+    /// To the thread that works for this one. It ends with it. One for each work would cost more
+    /// than most renderings.
+    static ASIDE: RefCell<Option<Sender<Work>>> = const { RefCell::new(None) };
+}
+
 /// Does something in a thread that has stack enough.
-fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let thread = thread::Builder::new().stack_size(STACK);
-        // Without a thread there is no memory either, and nothing else to be done.
-        let thread = thread.spawn_scoped(scope, work).expect("a thread starts");
-        match thread.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
+pub(super) fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (answer, answered) = channel();
+    let work: Work = Box::new(move || {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        // Nobody stops waiting before.
+        let _ = answer.send(done);
+    });
+    ASIDE.with_borrow_mut(|aside| {
+        let sender = aside.get_or_insert_with(start);
+        if let Err(unsent) = sender.send(work) {
+            // That thread was ended from outside.
+            *sender = start();
+            let _ = sender.send(unsent.0);
         }
-    })
+    });
+    match answered.recv() {
+        Ok(Ok(done)) => done,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => unreachable!("a thread that panics answers, too"),
+    }
+}
+
+fn start() -> Sender<Work> {
+    let (sender, works) = channel::<Work>();
+    let thread = thread::Builder::new().stack_size(STACK);
+    let thread = thread.name("chat template".into());
+    // Without a thread there is no memory either, and nothing else to be done.
+    let thread = thread.spawn(move || works.into_iter().for_each(|work| work()));
+    drop(thread.expect("a thread starts"));
+    sender
 }
