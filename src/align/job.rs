@@ -272,7 +272,12 @@ impl Job<'_> {
             true => None,
             false => {
                 let save = |folder: &Path| save(&run.policy, folder);
-                Some(write_model(out, self.start, save)?)
+                let written = write_model(out, self.start, save);
+                if written.is_err() {
+                    // On a full disk it is in the way of whatever may help.
+                    let _ = clear(out);
+                }
+                Some(written?)
             }
         };
         Ok(Report {

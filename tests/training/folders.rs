@@ -515,10 +515,24 @@ fn a_loss_that_is_not_finite_names_the_examples_it_came_from() {
     let trainer = Trainer::new(config()).unwrap();
     let trainer = trainer.with_progress(Progress::Silent);
     let batcher = BinaryBatcher::new(0, 64);
-    let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &data, &[]);
-    let error = run.unwrap_err().to_string();
-    let expected = "its 8 training examples, the worst first, counted from 0: 17 (loss ";
-    assert!(error.contains(expected), "{error}");
+    let (first, rest) = data.split_at(24);
+    let mut error = |train: &[_], held_out: &[_]| {
+        let (policy, kto) = (policy.clone(), &mut kto());
+        let run = trainer.fit(policy, &reference, kto, &batcher, train, held_out);
+        run.unwrap_err().to_string()
+    };
+    for (error, expected) in [
+        (
+            error(&data, &[]),
+            "of 8 training examples, counted from 0, the worst are 17 (loss ",
+        ),
+        (
+            error(rest, first),
+            "of 24 held-out examples, counted from 0, the worst are 17 (loss ",
+        ),
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 /// Weights of which none is a number.
@@ -540,7 +554,7 @@ fn broken_weights_are_not_blamed_on_the_learning_rate() {
     let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &feedback(40), &[]);
     let error = run.unwrap_err().to_string();
     assert!(
-        error.starts_with("step 0: the loss is NaN; its 8"),
+        error.starts_with("step 0: the loss is NaN; of 8"),
         "{error}"
     );
     assert!(

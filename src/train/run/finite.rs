@@ -6,8 +6,6 @@ use crate::train::run::step::StepReport;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Tensor};
 
-/// The name of the loss on held-out examples.
-const HELD_OUT: &str = "held-out loss";
 const REMEDY: &str = "a smaller learning rate may help, in a run and a folder of its own: one that \
     is resumed keeps its settings";
 /// Before the first step no learning rate is to blame.
@@ -36,11 +34,15 @@ pub(super) fn check_report(
     Err(Error::Training { step, message })
 }
 
-/// Refuses held-out metrics whose loss is not finite.
-pub(super) fn check_held_out(step: usize, metrics: &Metrics) -> Result<(), Error> {
+/// Refuses held-out metrics whose loss is not finite; `rows` says of which examples.
+pub(super) fn check_held_out(
+    step: usize,
+    metrics: &Metrics,
+    rows: impl FnOnce() -> String,
+) -> Result<(), Error> {
     match metrics.get("loss") {
         Some(loss) if !loss.is_finite() => {
-            let message = format!("the {HELD_OUT} is {loss}; {}", remedy(step));
+            let message = format!("the held-out loss is {loss}; {}{}", rows(), remedy(step));
             Err(Error::Training { step, message })
         }
         _ => Ok(()),
@@ -93,14 +95,18 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_a_number_is_named() {
         let mut metrics = Metrics::default();
-        assert!(check_held_out(0, &metrics).is_ok());
+        assert!(check_held_out(0, &metrics, String::new).is_ok());
         metrics.add("loss", f64::NAN, 1.0);
-        let error = check_held_out(2, &metrics).unwrap_err().to_string();
+        let error = check_held_out(2, &metrics, String::new)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("step 2: the held-out loss is NaN; a smaller learning rate may"),
             "{error}"
         );
-        let error = check_held_out(0, &metrics).unwrap_err().to_string();
+        let error = check_held_out(0, &metrics, String::new)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.ends_with("weights of the model and the reference finite?"),
             "{error}"

@@ -212,7 +212,20 @@ where
             work.held_out,
             &self.device,
         )?;
-        finite::check_held_out(step, &metrics)?;
+        finite::check_held_out(step, &metrics, || {
+            let (config, policy) = (&self.setup.config, &self.run.policy);
+            let (reference, objective) = (work.reference, &*work.objective);
+            let (batcher, examples) = (work.batcher, work.held_out);
+            held_out::rows_of(
+                config,
+                policy,
+                reference,
+                objective,
+                batcher,
+                examples,
+                &self.device,
+            )
+        })?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -269,7 +282,7 @@ where
 
     /// The examples of a step, the worst first, in words.
     fn rows_of(&mut self, step: usize) -> String {
-        let work = &self.work;
+        let (work, policy) = (&self.work, &self.run.policy);
         let Ok(indices) = self.plan.window(step) else {
             return String::new();
         };
@@ -277,10 +290,8 @@ where
         let window = work
             .batcher
             .window(work.train, indices, 1, &mut rng, &self.device);
-        let policy = &self.run.policy;
-        let rows =
-            |window| blame::rows_of(policy, work.reference, &*work.objective, window, indices);
-        window.map(rows).unwrap_or_default()
+        let rows = |window| blame::rows(policy, work.reference, &*work.objective, window, indices);
+        blame::listed("training", window.map(rows).unwrap_or_default())
     }
 
     /// Makes anew what somebody took away from the output folder, and says so.
