@@ -4,6 +4,7 @@
 //! Wrong shapes are bugs of the caller and panic, as in burn. Data of the world returns [`Error`],
 //! whose message says what, where, why and what was got, on one line.
 
+use std::fmt::{self, Write};
 use std::path::PathBuf;
 
 /// What can go wrong with the world.
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 /// | [`Model`](Error::Model) | a model folder is incomplete or of another kind | `smol/: no model.safetensors` |
 /// | [`Device`](Error::Device) | a backend is not compiled in, a device not there | `cuda:0 is not compiled in: build with --features cuda; compiled in: flex` |
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
+/// | [`Template`](Error::Template) | a chat template takes too much time or memory | |
 /// | [`Checkpoint`](Error::Checkpoint) | a checkpoint cannot be used | |
 /// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
@@ -35,7 +37,6 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder cannot be read or written.
-    #[error("cannot {action} {}: {source}", .path.display())]
     Io {
         /// What was tried: `read`, `write`, `create`, `remove`, `lock`.
         action: &'static str,
@@ -45,7 +46,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A line of a data file is wrong.
-    #[error("{}:{line}: {message}", .path.display())]
     Record {
         /// The file.
         path: PathBuf,
@@ -55,7 +55,6 @@ pub enum Error {
         message: String,
     },
     /// An element of a JSON array or a row of a table is wrong; its line is not known.
-    #[error("{}: row {row}: {message}", .path.display())]
     Row {
         /// The file.
         path: PathBuf,
@@ -65,7 +64,6 @@ pub enum Error {
         message: String,
     },
     /// A field of a configuration is out of its range.
-    #[error("{field} {reason}, got {value}")]
     Config {
         /// The field.
         field: &'static str,
@@ -75,7 +73,6 @@ pub enum Error {
         value: String,
     },
     /// A setting that is not known, of the wrong kind, or does not go with another.
-    #[error("{place}: {message}")]
     Setting {
         /// Where it was given: `run.toml:7`, `--beta`; else its name.
         place: String,
@@ -83,13 +80,11 @@ pub enum Error {
         message: String,
     },
     /// Examples that cannot be used together.
-    #[error("{message}")]
     Dataset {
         /// What was wrong and what was got.
         message: String,
     },
     /// A file, folder, pattern or data set that cannot be used as data.
-    #[error("{}: {message}", .path.display())]
     Source {
         /// What was to be read, also `hf://owner/name`.
         path: PathBuf,
@@ -97,7 +92,6 @@ pub enum Error {
         message: String,
     },
     /// Something that a feature has to be built in for.
-    #[error("{what}: build burn-kto with feature `{feature}`")]
     Feature {
         /// What needs it, and why.
         what: String,
@@ -105,7 +99,6 @@ pub enum Error {
         feature: &'static str,
     },
     /// A token cache that cannot be used.
-    #[error("cache {}: {message}", .path.display())]
     Cache {
         /// The folder.
         path: PathBuf,
@@ -113,19 +106,16 @@ pub enum Error {
         message: String,
     },
     /// A call that asks for what cannot be done.
-    #[error("{message}")]
     Usage {
         /// What was asked for and why it cannot be done.
         message: String,
     },
     /// Work that was stopped on purpose: nothing is wrong with it.
-    #[error("{message}")]
     Interrupted {
         /// What stopped it.
         message: String,
     },
     /// A model folder that is incomplete, damaged, or of a kind that is not supported.
-    #[error("{}: {message}", .path.display())]
     Model {
         /// The folder or file.
         path: PathBuf,
@@ -133,19 +123,21 @@ pub enum Error {
         message: String,
     },
     /// A device that cannot be had, or a float type that it cannot compute with.
-    #[error("{message}")]
     Device {
         /// What was wrong and what helps.
         message: String,
     },
     /// A tokenizer or a chat template refused its input.
-    #[error("cannot tokenize: {message}")]
     Tokenize {
         /// What it said.
         message: String,
     },
+    /// A chat template that is no use for any conversation: the work ends at the first.
+    Template {
+        /// What it does.
+        message: String,
+    },
     /// A checkpoint that cannot be written, read, or continued from.
-    #[error("checkpoint {}: {message}", .path.display())]
     Checkpoint {
         /// The folder or file.
         path: PathBuf,
@@ -153,7 +145,6 @@ pub enum Error {
         message: String,
     },
     /// A run that cannot go on.
-    #[error("step {step}: {message}")]
     Training {
         /// Optimizer steps finished before.
         step: usize,
@@ -161,13 +152,11 @@ pub enum Error {
         message: String,
     },
     /// Untrusted code that cannot be run safely here.
-    #[error("{message}")]
     Sandbox {
         /// What is missing.
         message: String,
     },
     /// A remote model that does not answer.
-    #[error("{url}: {message}")]
     Endpoint {
         /// The address of the endpoint.
         url: String,
@@ -175,25 +164,104 @@ pub enum Error {
         message: String,
     },
     /// A state that an objective or a controller cannot go on from.
-    #[error("{message}")]
     State {
         /// What was wrong and what was got.
         message: String,
     },
     /// An output folder in which another run goes on, in this process or another one.
-    #[error("{}: another run goes on in this folder: let it end, or choose another folder", .path.display())]
     Busy {
         /// The folder.
         path: PathBuf,
     },
     /// An output folder in which a run stands that is not to be continued.
-    #[error("{} holds a run already ({found}): resume it, or choose another folder", .path.display())]
     Occupied {
         /// The folder.
         path: PathBuf,
         /// By what it was seen: `metrics.jsonl`, `checkpoint`, `checkpoint.old`.
         found: &'static str,
     },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut f = Plain(f);
+        match self {
+            Self::Io {
+                action,
+                path,
+                source,
+            } => write!(f, "cannot {action} {}: {source}", path.display()),
+            Self::Record {
+                path,
+                line,
+                message,
+            } => write!(f, "{}:{line}: {message}", path.display()),
+            Self::Row { path, row, message } => {
+                write!(f, "{}: row {row}: {message}", path.display())
+            }
+            Self::Config {
+                field,
+                reason,
+                value,
+            } => write!(f, "{field} {reason}, got {value}"),
+            Self::Setting { place, message } => write!(f, "{place}: {message}"),
+            Self::Source { path, message } => write!(f, "{}: {message}", path.display()),
+            Self::Feature { what, feature } => {
+                write!(f, "{what}: build burn-kto with feature `{feature}`")
+            }
+            Self::Cache { path, message } => write!(f, "cache {}: {message}", path.display()),
+            Self::Model { path, message } => write!(f, "{}: {message}", path.display()),
+            Self::Template { message } => write!(f, "the chat template {message}"),
+            Self::Tokenize { message } => write!(f, "cannot tokenize: {message}"),
+            Self::Checkpoint { path, message } => {
+                write!(f, "checkpoint {}: {message}", path.display())
+            }
+            Self::Training { step, message } => write!(f, "step {step}: {message}"),
+            Self::Endpoint { url, message } => write!(f, "{url}: {message}"),
+            Self::Busy { path } => write!(
+                f,
+                "{}: another run goes on in this folder: let it end, or choose another folder",
+                path.display()
+            ),
+            Self::Occupied { path, found } => write!(
+                f,
+                "{} holds a run already ({found}): resume it, or choose another folder",
+                path.display()
+            ),
+            Self::Dataset { message }
+            | Self::Usage { message }
+            | Self::Interrupted { message }
+            | Self::Device { message }
+            | Self::Sandbox { message }
+            | Self::State { message } => f.write_str(message),
+        }
+    }
+}
+
+/// Writes texts on one line, without what a terminal or a log would obey: names and values come
+/// from files that nobody has read.
+pub(crate) struct Plain<W>(pub(crate) W);
+
+impl<W: fmt::Write> fmt::Write for Plain<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_obeyed(*c)) {
+            self.0.write_str(&rest[..at])?;
+            write!(self.0, "{}", c.escape_default())?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        self.0.write_str(rest)
+    }
+}
+
+/// Whether it is a control character, a line end, or turns the direction of text.
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{200E}' | '\u{200F}' | '\u{061C}'
+        )
+        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Error {
@@ -269,5 +337,22 @@ impl Error {
             reason,
             value: value.to_string(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_that_no_terminal_obeys() {
+        let error = Error::Model {
+            path: "a\u{1b}]0;b\u{7}/config.json".into(),
+            message: "model_type \u{202e}tpg\r\n\u{9b}2J is not supported, got ä 日".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "a\\u{1b}]0;b\\u{7}/config.json: model_type \\u{202e}tpg\\r\\n\\u{9b}2J is not supported, got ä 日"
+        );
     }
 }

@@ -54,3 +54,51 @@ pub(crate) fn smoothed(z: Tensor<1>, label_smoothing: f64) -> Tensor<1> {
     let right = log_sigmoid(z.clone()) * (label_smoothing - 1.0);
     right - log_sigmoid(z.neg()) * label_smoothing
 }
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, Int};
+
+    /// burn-flex 0.22.1 gives what `select` takes out of booleans another dtype: in the dev profile
+    /// the next `bool_not` panics, in release nobody sees it. These are the operations that this
+    /// crate gets masks from; none of the others does so.
+    #[test]
+    fn what_the_crate_does_to_masks_leaves_masks() {
+        for device in [Device::flex(), Device::flex().autodiff()] {
+            let mask = Tensor::<2, Bool>::from_data([[true, false], [false, false]], &device);
+            let numbers = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
+            let ids = Tensor::<2, Int>::from_data([[1, 0], [0, 0]], &device);
+            let zeros = numbers.zeros_like();
+            let made = [
+                ("from_data", mask.clone()),
+                ("bool_not", mask.clone().bool_not().bool_not()),
+                ("narrow", mask.clone().narrow(1, 0, 2)),
+                ("reshape", mask.clone().reshape([4]).reshape([2, 2])),
+                ("without_autodiff", mask.clone().without_autodiff()),
+                ("to_device", mask.clone().to_device(&device)),
+                ("int, select", {
+                    let rows = Tensor::<1, Int>::from_data([0, 1], &device);
+                    mask.int().select(0, rows).equal_elem(1)
+                }),
+                ("equal", numbers.clone().equal(zeros.clone()).bool_not()),
+                ("equal_elem", numbers.clone().equal_elem(0.0).bool_not()),
+                ("greater", numbers.clone().greater(zeros.clone())),
+                ("greater_elem", numbers.clone().greater_elem(0.5)),
+                ("lower_elem", numbers.lower_elem(0.5).bool_not()),
+                ("lower_elem of ids", ids.lower_elem(1).bool_not()),
+            ];
+            for (operation, mask) in made {
+                let filled = zeros.clone().mask_fill(mask.clone().bool_not(), 1.0);
+                let filled = filled.mask_where(mask.clone(), zeros.clone() + 2.0);
+                let filled: Vec<f32> = filled.into_data().iter().collect();
+                assert_eq!(filled, [2.0, 1.0, 1.0, 1.0], "{operation}");
+                let data = mask.to_data();
+                assert!(
+                    matches!(data.dtype(), DType::Bool(_)),
+                    "{operation}: {data:?}"
+                );
+            }
+        }
+    }
+}

@@ -167,6 +167,14 @@ impl Sequences {
         self.scored_positions().len()
     }
 
+    /// The first row without a scored token. Reads the mask back from the device.
+    pub(crate) fn unscored(&self) -> Option<usize> {
+        let mask = self.target_mask();
+        let [rows, width] = mask.dims();
+        let mask: Vec<bool> = mask.into_data().iter().collect();
+        (0..rows).find(|row| !mask[row * width..][..width].contains(&true))
+    }
+
     /// Each row's tokens without its padding. Reads them back from the device.
     pub fn rows(&self) -> Vec<Vec<i64>> {
         let [_, width] = self.dims();

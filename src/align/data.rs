@@ -7,6 +7,7 @@ use crate::data::{Encoder, Format, RankedPairs, Reader, ScoreLabels, ScoreThresh
 use crate::error::Error;
 use crate::model::ModelFolder;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What is read, how much of it, and how it is encoded.
@@ -18,6 +19,8 @@ pub struct DataSettings {
     /// Form of the rows, if their columns should not tell.
     #[serde(with = "super::text::option")]
     pub format: Option<Format>,
+    /// Columns of other names: `{ prompt = "question" }` reads `question` as `prompt`.
+    pub columns: BTreeMap<String, String>,
     /// What would be dropped is an error.
     pub strict: bool,
     /// Methods on pairs, of ranked answers: which pairs are made of them, `adjacent`, `all` or
@@ -62,6 +65,7 @@ impl Default for DataSettings {
         Self {
             path: None,
             format: None,
+            columns: BTreeMap::new(),
             strict: false,
             pairs: RankedPairs::Adjacent,
             score_ratio: 1.0,
@@ -182,6 +186,7 @@ impl DataSettings {
     pub(super) fn reader(&self, seed: u64) -> Reader {
         let mut reader = Reader::new()
             .with_seed(seed)
+            .with_columns(self.columns.clone())
             .with_score_ratio(self.score_ratio)
             .with_pairs(self.pairs);
         if let Some(format) = self.format {

@@ -1,6 +1,6 @@
 //! Settings that papers report.
 
-use super::wrong::nearest;
+use crate::data::nearest;
 use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
 //! What people say about completions.
 
-use crate::model::Message;
+use crate::model::{Message, WEIGHT};
 
 /// What a completion answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -168,7 +168,7 @@ impl SftExample {
 
 impl SftExample {
     /// A demonstration for each turn of the assistant, the last one included. What calls a tool is
-    /// none.
+    /// none, nor what has `weight` 0.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -184,7 +184,10 @@ impl SftExample {
         if let Prompt::Messages(messages) = &self.prompt {
             for (i, message) in messages.iter().enumerate() {
                 let said = message.role == "assistant" && !message.content.trim().is_empty();
-                if i > 0 && said && !message.extra.contains_key("tool_calls") {
+                let is_more = ["tool_calls", WEIGHT]
+                    .iter()
+                    .any(|key| message.extra.contains_key(*key));
+                if i > 0 && said && !is_more {
                     turns.push(Self::new(messages[..i].to_vec(), message.content.as_str()));
                 }
             }

@@ -33,11 +33,14 @@ mod encode;
 mod example;
 mod hold_out;
 mod labels;
+mod nearest;
 mod read;
 mod reason;
 mod sampler;
 mod tally;
 mod tokens;
+
+pub(crate) use nearest::nearest;
 
 pub use batch::batcher::Batcher;
 pub use batch::batches::{BinaryBatch, PreferenceBatch};

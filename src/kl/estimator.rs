@@ -110,6 +110,13 @@ impl KlEstimator {
         self
     }
 
+    /// Ranks that it pools over. With several each of them has to ask, as for an estimate.
+    pub(crate) fn num_ranks(&self) -> usize {
+        let one = KlSums::of(&[0.0]);
+        let ranks = self.ranks.as_ref();
+        ranks.map_or(1, |ranks| ranks.sum(one).count as usize)
+    }
+
     /// z0, shape `[1]`, never with a gradient.
     ///
     /// # Shapes

@@ -34,6 +34,10 @@ impl Message {
 /// Where the first message of a conversation has the tools that may be called in it.
 pub(crate) const TOOLS: &str = "tools";
 
+/// Where a turn of the assistant has 0 that is context only: it is not learned from, and no template
+/// sees the key.
+pub(crate) const WEIGHT: &str = "weight";
+
 /// A conversation as one text, and the bytes of it that the assistant said.
 pub type Marked = (String, Vec<Range<usize>>);
 

@@ -1,5 +1,6 @@
 //! A Hugging Face folder, opened.
 
+use super::companions;
 use super::files::failed;
 use super::{ChatTemplate, HfTokenizer, JinjaTemplate, Llama, LlamaConfig, PlainTemplate};
 use crate::disk;
@@ -33,8 +34,9 @@ impl ModelFolder {
     ///
     /// # Errors
     ///
-    /// Where `config.json` or `tokenizer.json` is missing, damaged or of another kind, where the
-    /// tokenizer has ids that the model does not, and where the Hub does not answer.
+    /// Where `config.json` or `tokenizer.json` is missing, damaged or of another kind, where another
+    /// file is not what its name says, where the tokenizer has ids that the model does not, and
+    /// where the Hub does not answer.
     pub fn open(name: impl AsRef<Path>) -> Result<Self, Error> {
         Self::opened(name.as_ref(), true)
     }
@@ -54,17 +56,8 @@ impl ModelFolder {
             Some(hub) => super::hub::fetch(hub, weights)?,
             None => (name.to_path_buf(), name.to_path_buf()),
         };
-        if !path.is_dir() {
-            return Err(Error::Model {
-                path,
-                message: "is not a folder".into(),
-            });
-        }
-        if !path.join("config.json").exists() && path.join("model/config.json").exists() {
-            let message = "is the folder of a run; its model is in model/ below it";
-            return Err(failed(&path, message));
-        }
         let config = LlamaConfig::from_folder(&path)?;
+        companions::check(&path)?;
         let tokenizer = HfTokenizer::from_folder(&path)?;
         config.check_tokenizer(&tokenizer)?;
         Ok(Self {

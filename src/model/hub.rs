@@ -19,8 +19,8 @@ pub(super) fn fetch(
 #[cfg(feature = "hub")]
 mod online {
     use crate::error::Error;
+    use crate::model::companions::NAMES;
     use crate::model::download::Bar;
-    use crate::model::llama::COMPANIONS;
     use crate::model::repository::Repository;
     use hf_hub::{HFClientSync, HFError};
     use std::path::{Path, PathBuf};
@@ -42,8 +42,9 @@ mod online {
             .ok_or_else(|| failed("must be hf://owner/name[@revision]".into()))?;
         let client = HFClientSync::new().map_err(|error| failed(error.to_string()))?;
         let model = client.model(owner, name);
-        let mut files = vec!["config.json"];
-        files.extend(COMPANIONS);
+        // The last says that it is no model, and of which.
+        let mut files = vec!["config.json", "adapter_config.json"];
+        files.extend(NAMES);
         if weights {
             files.extend(WEIGHTS);
         }

@@ -10,6 +10,8 @@
 //! | [`ChatTemplate`] | a conversation as one text | conversational data |
 
 mod chat;
+#[cfg(feature = "llama")]
+mod companions;
 #[cfg(feature = "hub")]
 pub(crate) mod download;
 mod generate;
@@ -33,8 +35,8 @@ mod jinja;
 #[cfg(feature = "llama")]
 pub mod llama;
 
-pub(crate) use chat::TOOLS;
 pub use chat::{ChatTemplate, Marked, Message, PlainTemplate};
+pub(crate) use chat::{TOOLS, WEIGHT};
 pub use generate::{Generate, GenerationConfig, Sampling};
 pub use reward::{HiddenStates, RewardModel};
 pub use tokenizer::{ByteTokenizer, Placed, Tokenizer};
@@ -48,6 +50,7 @@ pub use jinja::JinjaTemplate;
 #[cfg(feature = "llama")]
 pub use llama::{Llama, LlamaConfig};
 
+use crate::error::Error;
 use crate::logprob::sequence_log_probs;
 use crate::sequence::Sequences;
 use burn::module::{Module, ModuleDisplay};
@@ -136,6 +139,17 @@ pub trait CausalLm: Module + ModuleDisplay {
     /// `[batch, seq]` to `[batch, seq - 1]`: log p(token t+1 | tokens ≤ t) in nats, exactly zero
     /// where token t+1 is not a completion token.
     fn token_log_probs(&self, sequences: &Sequences) -> Tensor<2>;
+
+    /// Whether the model can read these sequences. Whoever trains asks before it does, so that what
+    /// cannot be read is an error and no panic. Yes by default.
+    ///
+    /// # Errors
+    ///
+    /// Where a sequence is too long for the model, or has tokens that it does not know.
+    fn check(&self, sequences: &Sequences) -> Result<(), Error> {
+        let _ = sequences;
+        Ok(())
+    }
 
     /// Sum over the completion tokens, `[batch]`; in f32 at least, whatever the model computes in.
     fn log_probs(&self, sequences: &Sequences) -> Tensor<1> {

@@ -75,7 +75,8 @@ pub trait Tokenizer: Send + Sync {
     /// Text of `tokens`, without special tokens.
     fn decode(&self, tokens: &[u32]) -> Result<String, Error>;
 
-    /// Number of ids, special ones included.
+    /// One more than the highest id, special ones included: what a model needs rows for. Ids may
+    /// have gaps.
     fn vocab_size(&self) -> usize;
 
     /// Put before every sequence, if the model expects one.

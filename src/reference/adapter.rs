@@ -1,9 +1,10 @@
 //! The policy without its adapters.
 
 use super::{Reference, TokenReference};
+use crate::error::Error;
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
-use burn::module::{ModuleMapper, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
 /// The policy with its LoRA adapters switched off: the model that they were attached to, without a
@@ -22,6 +23,17 @@ use burn::tensor::Tensor;
 pub struct AdapterOff;
 
 impl<M: CausalLm> Reference<M> for AdapterOff {
+    fn check(&self, policy: &M, _sequences: &Sequences) -> Result<(), Error> {
+        let mut adapters = Adapters::default();
+        policy.visit(&mut adapters);
+        match adapters.found {
+            true => Ok(()),
+            false => Err(Error::Usage {
+                message: NO_ADAPTER.into(),
+            }),
+        }
+    }
+
     /// # Panics
     ///
     /// If the policy has no adapter.
@@ -41,14 +53,17 @@ impl<M: CausalLm> TokenReference<M> for AdapterOff {
     }
 }
 
+const NO_ADAPTER: &str =
+    "AdapterOff needs a policy with LoRA adapters, got none; use Frozen::new(&policy)";
+
+/// The container that burn enters around the state of an adapted parameter.
+const ADAPTED: &str = "Reparameterization";
+
 /// The policy without its adapters.
 fn base<M: CausalLm>(policy: &M) -> M {
     let mut off = SwitchOff::default();
     let base = policy.valid().map(&mut off);
-    assert!(
-        off.switched > 0,
-        "AdapterOff needs a policy with LoRA adapters, got none; use Frozen::new(&policy)"
-    );
+    assert!(off.switched > 0, "{NO_ADAPTER}");
     base
 }
 
@@ -60,9 +75,8 @@ struct SwitchOff {
 }
 
 impl ModuleMapper for SwitchOff {
-    // burn enters a container of this name around the state of an adapted parameter.
     fn enter_module(&mut self, _name: &str, container: &str) {
-        if container == "Reparameterization" || self.depth > 0 {
+        if container == ADAPTED || self.depth > 0 {
             self.depth += 1;
         }
     }
@@ -77,5 +91,17 @@ impl ModuleMapper for SwitchOff {
         }
         self.switched += 1;
         param.map(|tensor| tensor.zeros_like())
+    }
+}
+
+/// Whether there are adapters.
+#[derive(Default)]
+struct Adapters {
+    found: bool,
+}
+
+impl ModuleVisitor for Adapters {
+    fn enter_module(&mut self, _name: &str, container: &str) {
+        self.found |= container == ADAPTED;
     }
 }

@@ -1,6 +1,7 @@
 //! Log-probabilities that were computed before.
 
 use super::{Frozen, Reference, TokenReference};
+use crate::error::Error;
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -93,11 +94,7 @@ impl<M: CausalLm> Cached<M> {
             return;
         }
         let Some(model) = &self.model else {
-            panic!(
-                "{} of {} sequences are not in the cache and its model was dropped; fill the cache with every sequence first",
-                missing.len(),
-                keys.len()
-            );
+            panic!("{}", unknown(missing.len(), keys.len()));
         };
         let rows = sequences.select(&missing);
         let values = model.log_probs(model.model(), &rows).into_data();
@@ -109,6 +106,19 @@ impl<M: CausalLm> Cached<M> {
 }
 
 impl<M: CausalLm> Reference<M> for Cached<M> {
+    fn check(&self, policy: &M, sequences: &Sequences) -> Result<(), Error> {
+        if let Some(model) = &self.model {
+            return model.check(policy, sequences);
+        }
+        let (keys, table) = (fingerprints(sequences), self.lock());
+        match keys.iter().filter(|key| !table.contains_key(key)).count() {
+            0 => Ok(()),
+            missing => Err(Error::Usage {
+                message: unknown(missing, keys.len()),
+            }),
+        }
+    }
+
     /// f32, whatever the model's dtype.
     ///
     /// # Panics
@@ -137,6 +147,13 @@ impl<M: CausalLm> TokenReference<M> for Cached<M> {
         };
         model.token_log_probs(policy, sequences)
     }
+}
+
+fn unknown(missing: usize, of: usize) -> String {
+    format!(
+        "{missing} of {of} sequences are not in the cache and its model was dropped; fill the \
+         cache with every sequence first"
+    )
 }
 
 fn plain_device(sequences: &Sequences) -> Device {

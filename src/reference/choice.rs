@@ -164,6 +164,14 @@ impl<M: CausalLm> Reference<M> for ReferenceModel<M> {
         }
     }
 
+    fn check(&self, policy: &M, sequences: &Sequences) -> Result<(), Error> {
+        match self {
+            Self::Frozen(reference) => reference.check(policy, sequences),
+            Self::Cached(reference) => reference.check(policy, sequences),
+            Self::Moving(reference) => reference.check(policy, sequences),
+        }
+    }
+
     fn follow(&self, policy: &M, step: usize) {
         match self {
             Self::Frozen(reference) => reference.follow(policy, step),

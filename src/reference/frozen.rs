@@ -1,6 +1,7 @@
 //! A frozen copy of a model.
 
 use super::{Reference, TokenReference};
+use crate::error::Error;
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::module::{
@@ -32,6 +33,10 @@ impl<M: Module> Frozen<M> {
 }
 
 impl<M: CausalLm> Reference<M> for Frozen<M> {
+    fn check(&self, _policy: &M, sequences: &Sequences) -> Result<(), Error> {
+        self.0.check(sequences)
+    }
+
     fn log_probs(&self, _policy: &M, sequences: &Sequences) -> Tensor<1> {
         let log_probs = self.0.log_probs(&sequences.without_autodiff());
         log_probs.without_autodiff()

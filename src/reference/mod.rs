@@ -67,6 +67,9 @@ use crate::sequence::Sequences;
 use burn::tensor::Tensor;
 use std::path::Path;
 
+/// The identity of references that say the same of the same sequence at every step.
+pub(crate) const FIXED: &str = "fixed";
+
 /// log π_ref of given sequences.
 pub trait Reference<M> {
     /// Whether there is no reference model: log-ratios are then log-probabilities, and z0 is not
@@ -75,6 +78,17 @@ pub trait Reference<M> {
 
     /// Sum over the completion tokens, `[batch]`, on the plain device: it never carries a gradient.
     fn log_probs(&self, policy: &M, sequences: &Sequences) -> Tensor<1>;
+
+    /// Whether it can say something about these sequences. The trainer asks before it does, so that
+    /// what cannot be is an error and no panic. Yes by default.
+    ///
+    /// # Errors
+    ///
+    /// Where the policy is not one that it goes with, or a sequence is not known.
+    fn check(&self, policy: &M, sequences: &Sequences) -> Result<(), Error> {
+        let _ = (policy, sequences);
+        Ok(())
+    }
 
     /// Called by the trainer after optimizer step number `step`, counted from 1, with the policy as
     /// it is then. Does nothing by default.
@@ -85,7 +99,7 @@ pub trait Reference<M> {
     /// The kind of reference it is: a run is continued with the same kind only. Those that give the
     /// same numbers are of one kind, `fixed`.
     fn identity(&self) -> String {
-        if Self::FREE { "free" } else { "fixed" }.to_string()
+        if Self::FREE { "free" } else { FIXED }.to_string()
     }
 
     /// Writes into a checkpoint's folder what cannot be had again otherwise. Nothing by default.

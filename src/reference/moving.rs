@@ -5,10 +5,10 @@ use crate::error::Error;
 use crate::model::CausalLm;
 use crate::sequence::Sequences;
 use burn::config::Config;
-use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::module::{ModuleMapper, ModuleVisitor, Param, ParamId, list_param_ids};
 use burn::tensor::Tensor;
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Configuration of [`Moving`].
@@ -21,6 +21,9 @@ pub struct MovingConfig {
     #[config(default = 512)]
     pub every: usize,
 }
+
+const NOT_ITS_OWN: &str = "Moving has to be made of the policy that it follows: no parameter of \
+                           the reference is one of the policy's";
 
 impl MovingConfig {
     /// Checks the ranges.
@@ -84,6 +87,17 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
         self.frozen().log_probs(policy, sequences)
     }
 
+    fn check(&self, policy: &M, sequences: &Sequences) -> Result<(), Error> {
+        self.frozen().check(policy, sequences)?;
+        let ids = |model: &M| list_param_ids(model).into_iter().collect::<HashSet<_>>();
+        match ids(policy).is_disjoint(&ids(self.lock().model())) {
+            true => Err(Error::Usage {
+                message: NOT_ITS_OWN.into(),
+            }),
+            false => Ok(()),
+        }
+    }
+
     /// # Panics
     ///
     /// If the policy is another model than the one this was made of.
@@ -100,10 +114,7 @@ impl<M: CausalLm> Reference<M> for Moving<M> {
             met: 0,
         };
         let mixed = model.model().clone().map(&mut mix);
-        assert!(
-            mix.met > 0,
-            "Moving has to be made of the policy that it follows: no parameter of the reference is one of the policy's"
-        );
+        assert!(mix.met > 0, "{NOT_ITS_OWN}");
         *model = Frozen::new(&mixed);
     }
 

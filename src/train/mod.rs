@@ -13,7 +13,7 @@ mod objective;
 
 pub use controller::{BetaToTarget, Controlled, Controller, Knobs, Tunable, WeightsFromCounts};
 pub use metrics::{LossOutput, Metrics, Z0};
-pub use objective::{BetaDpo, BetaDpoConfig, Objective, SmoothedSft, Wpo};
+pub use objective::{BetaDpo, BetaDpoConfig, Fingerprint, Objective, SmoothedSft, Wpo};
 
 #[cfg(feature = "align")]
 pub(crate) use objective::forward::forward_objective;

@@ -69,12 +69,9 @@ fn turns_between_the_prompt_and_its_answer_belong_to_the_prompt() {
             (all.map(String::from).to_vec(), "e".into())
         );
     }
+    // A text that is answered in turns is what the user says first.
     let row = json!({"prompt": "a", "completion": turns, "label": true});
-    let error = thumb(row).unwrap_err();
-    assert!(
-        error.contains("a \"prompt\" that is a text needs"),
-        "{error}"
-    );
+    assert_eq!(said(&thumb(row).unwrap().prompt), all);
     // What was asked in between differs.
     let row = json!({"prompt": [user("a")], "chosen": turns, "rejected": [assistant("b"), user("x"), assistant("e")]});
     let error = pair(row).unwrap_err();
@@ -131,10 +128,9 @@ fn what_the_system_says_goes_first_or_is_refused() {
             .unwrap_err()
             .contains("\"system\" is not what the conversation begins with")
     );
-    assert!(
-        with("a".into(), "s".into())
-            .unwrap_err()
-            .contains("\"system\" is for conversations")
+    assert_eq!(
+        said(&with("a".into(), "s".into()).unwrap().prompt),
+        ["s:s", "u:a"]
     );
     assert!(
         with(prompt, 1.into())
@@ -207,7 +203,12 @@ fn an_answer_that_is_more_than_its_text_is_dropped_or_refused() {
     assert!(row("reasoning_content", " ".into()).is_ok());
     let error = row("loss_weight", 0.0.into()).unwrap_err();
     assert!(
-        error.contains("\"loss_weight\" of an answer must be 1, got 0"),
+        error.contains("dropped 1: completion has weight 0"),
+        "{error}"
+    );
+    let error = row("loss_weight", 0.5.into()).unwrap_err();
+    assert!(
+        error.contains("\"loss_weight\" of a message must be 0 (context only) or 1, got 0.5"),
         "{error}"
     );
     assert!(row("loss_weight", 1.0.into()).is_ok());
@@ -220,7 +221,7 @@ fn labels_are_looked_at_before_anything_is_dropped() {
         error.contains("\"label\" must be true or false, got \"yes\""),
         "{error}"
     );
-    let row = json!({"conversations": [user("a"), assistant("b")], "kto_tag": "true"});
+    let row = json!({"conversations": [user("a"), assistant("b")], "kto_tag": "yes"});
     assert!(
         thumb(row)
             .unwrap_err()

@@ -256,3 +256,39 @@ fn files_that_were_left_open_are_not_passed_on() {
     let Some(outcome) = run(program) else { return };
     assert_eq!(outcome.stdout, "end\n", "{outcome:?}");
 }
+
+#[test]
+fn memory_that_belongs_to_no_process_cannot_be_had() {
+    let program = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\ndef denied(result): return (result, ctypes.get_errno())\nprint(denied(libc.shmget(0, 1 << 20, 0o1600)), denied(libc.msgget(0, 0o1600)), denied(libc.memfd_create(b'a', 0)), flush=True)\nif os.fork() == 0: print(denied(libc.memfd_create(b'a', 0)))\nelse: os.wait()";
+    let Some(outcome) = run(program) else { return };
+    assert_eq!(
+        outcome.stdout, "(-1, 1) (-1, 1) (-1, 1)\n(-1, 1)\n",
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn processes_share_one_limit_of_memory() {
+    let limits = Limits {
+        memory: 512 << 20,
+        ..Limits::default()
+    };
+    let Some(sandbox) = sandbox(limits) else {
+        return;
+    };
+    // Each by itself holds a quarter of what all may have.
+    let holders = |many: usize| {
+        format!(
+            "import os, time\nfor _ in range({many}):\n    if os.fork() == 0:\n        held = bytearray(os.urandom(1 << 10)) * (128 << 10)\n        time.sleep(2)\n        os._exit(0)\nfor _ in range({many}): os.wait()\nprint('done')"
+        )
+    };
+    let outcome = sandbox.run(&holders(8)).unwrap();
+    assert_eq!(outcome.ended, Ended::Exited(137), "{outcome:?}");
+    assert!(outcome.stderr.contains("more than 536870912 bytes"));
+    let outcome = sandbox.run(&holders(2)).unwrap();
+    assert_eq!(outcome.ended, Ended::Exited(0), "{outcome:?}");
+    // Pages that a fork shares count once.
+    let program = "import os, time\nheld = bytearray(os.urandom(1 << 10)) * (150 << 10)\nfor _ in range(5):\n    if os.fork() == 0:\n        time.sleep(1)\n        os._exit(0)\nfor _ in range(5): os.wait()\nprint('done')";
+    let outcome = sandbox.run(program).unwrap();
+    assert_eq!(outcome.stdout, "done\n", "{outcome:?}");
+}

@@ -1,6 +1,7 @@
 //! What a run tells, and what it refuses.
 
 use super::*;
+use burn::module::{Lora, ParamGroup};
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 use std::sync::{Arc, Mutex};
@@ -202,6 +203,11 @@ fn another_reference_than_the_start_is_a_warning() {
     let said = warnings(&Constant(-50.0), &mut kto(), &thumbs, &data);
     assert_eq!(said.len(), 1, "once: {said:?}");
     assert!(said[0].starts_with("rewards at step 0 are ") && said[0].contains("Frozen::new"));
+    assert_eq!(
+        warnings(&Constant(-50.0), &mut kto(), &thumbs, &data[..16]).len(),
+        1,
+        "without held-out examples too"
+    );
     let frozen = Frozen::new(&model());
     assert!(warnings(&frozen, &mut kto(), &thumbs, &data).is_empty());
     let free = warnings(&ReferenceFree, &mut kto(), &thumbs, &data);
@@ -221,6 +227,46 @@ fn another_reference_than_the_start_is_a_warning() {
         warnings(&Constant(-50.0), &mut dpo, &batcher, &pairs).len(),
         1
     );
+}
+
+#[test]
+fn after_sft_of_an_adapter_its_base_is_another_reference() {
+    let group = ParamGroup::from_regex("_proj").unwrap();
+    let adapted = model().apply_lora(Lora::new(2, 4.0).set_param_group(group));
+    let demonstrations: Vec<_> = feedback(16)
+        .into_iter()
+        .map(|row| TokenizedSft::new(row.prompt.to_vec(), vec![3, 0]))
+        .collect();
+    let sft = quiet(TrainerConfig {
+        learning_rate: 3e-2,
+        ..config().with_epochs(8)
+    });
+    let (mut loss, batcher) = (SftLossConfig::new().init(), SftBatcher::new(0));
+    let run = sft.fit(
+        adapted,
+        &ReferenceFree,
+        &mut loss,
+        &batcher,
+        &demonstrations,
+        &[],
+    );
+    let policy = run.unwrap().policy;
+    fn warnings(policy: &Llama, reference: &impl Reference<Llama>) -> Vec<String> {
+        let notes = Arc::new(Mutex::new(Notes::default()));
+        let trainer = quiet(config().with_max_steps(Some(1))).with_hook(notes.clone());
+        let (batcher, data) = (BinaryBatcher::new(0, 64), feedback(16));
+        let run = trainer.fit(policy.clone(), reference, &mut kto(), &batcher, &data, &[]);
+        run.unwrap();
+        let notes = notes.lock().unwrap();
+        notes.warnings.clone()
+    }
+    let said = warnings(&policy, &AdapterOff);
+    assert!(
+        said.len() == 1 && said[0].contains("Frozen::new(&policy)"),
+        "{said:?}"
+    );
+    let said = warnings(&policy, &Frozen::new(&policy));
+    assert!(said.is_empty(), "{said:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod names;
 mod objectives;
 mod optimizer;
 mod recorded;
+mod refusals;
 mod running;
 mod sampled;
 mod wrappers;

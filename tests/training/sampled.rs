@@ -14,8 +14,6 @@ fn everything() -> SamplerConfig {
         .with_mixing(Mixing::AllExhausted)
         .with_stratified(true)
         .with_length_buckets(Some(2))
-        .with_ranks(2)
-        .with_rank(1)
 }
 
 /// Thirty prompts with two answers each, of several lengths.
@@ -140,14 +138,6 @@ fn another_sampler_is_another_run() {
 }
 
 #[test]
-fn ranks_are_one_run_that_any_of_them_goes_on_with() {
-    let folder = tempfile::tempdir().unwrap();
-    let ranks = SamplerConfig::new().with_ranks(2);
-    start(config(), ranks.clone(), Some(folder.path()), true).unwrap();
-    assert!(start(config(), ranks.with_rank(1), Some(folder.path()), false).is_ok());
-}
-
-#[test]
 fn a_sampler_that_cannot_be_used_is_an_error() {
     let of = |sampler| {
         start(config(), sampler, None, false)
@@ -159,6 +149,4 @@ fn a_sampler_that_cannot_be_used_is_an_error() {
         of(sampler),
         "class_ratio must be positive and finite, got 0"
     );
-    let sampler = SamplerConfig::new().with_ranks(61);
-    assert_eq!(of(sampler), "61 ranks need as many rows, got 60");
 }

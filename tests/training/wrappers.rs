@@ -2,13 +2,16 @@
 
 use super::*;
 use burn::tensor::Tensor;
+use burn_kto::train::Fingerprint;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// All methods of [`Objective`], each of which [`passes_on_everything`] looks at.
-const METHODS: [&str; 11] = [
+const METHODS: [&str; 13] = [
     "evaluate",
+    "check",
+    "fingerprint",
     "prepare",
     "weight",
     "tokens",
@@ -60,6 +63,19 @@ impl<M, R> Objective<M, R> for Probe {
     fn facts(&self, _batch: &PreferenceBatch) -> Vec<(&'static str, f64, f64)> {
         self.note("facts");
         vec![("probe", 1.0, 2.0)]
+    }
+
+    fn check(&self, _policy: &M, _reference: &R, _batch: &PreferenceBatch) -> Result<(), Error> {
+        self.note("check");
+        let message = "probed".into();
+        Err(Error::Usage { message })
+    }
+
+    fn fingerprint(&self, _policy: &M, _reference: &R, _batch: &PreferenceBatch) -> Fingerprint {
+        self.note("fingerprint");
+        let mut fingerprint = Fingerprint::default();
+        fingerprint.policy.push(4.5);
+        fingerprint
     }
 
     fn observe(&mut self, _metrics: &Metrics) {
@@ -123,6 +139,10 @@ where
     let mut window = [pairs()];
     wrapper.prepare(&policy, &ReferenceFree, &mut window);
     assert_eq!(window[0].mean_length, Some(9.0));
+    let checked = wrapper.check(&policy, &ReferenceFree, &pairs());
+    assert_eq!(checked.unwrap_err().to_string(), "probed");
+    let fingerprint = wrapper.fingerprint(&policy, &ReferenceFree, &pairs());
+    assert_eq!(fingerprint.policy, [4.5]);
     assert_eq!(wrapper.weight(&pairs()), 3.5);
     assert_eq!(wrapper.tokens(&pairs()), 17);
     assert_eq!(wrapper.facts(&pairs()), [("probe", 1.0, 2.0)]);

@@ -30,7 +30,7 @@ pub(crate) struct Flags {
     model: Option<String>,
 
     /// Feedback: a file, a folder, a pattern such as 'data/*.jsonl.gz', or hf://owner/name (feature
-    /// hub). JSON Lines, JSON arrays or Parquet; thumbs, pairs, conversations, OpenAssistant, SHP,
+    /// hub). JSON Lines, JSON arrays, CSV or Parquet; thumbs, pairs, conversations, OpenAssistant, SHP,
     /// UltraFeedback, Anthropic-HH and more; with --threshold scores. Pairs serve KTO as one thumb
     /// up and one down.
     #[arg(long, value_name = "DATA")]
@@ -114,12 +114,26 @@ fn formats() -> String {
     format!("Form of the rows, if their columns should not tell: {names}")
 }
 
+/// A column that is known and what it is called in the data.
+fn column(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((known, yours)) if !known.trim().is_empty() && !yours.trim().is_empty() => {
+            Ok((known.trim().into(), yours.trim().into()))
+        }
+        _ => Err("must be KNOWN=YOURS, such as prompt=question".into()),
+    }
+}
+
 /// How the feedback is read.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Data")]
 struct Reading {
     #[arg(long, help = formats())]
     format: Option<String>,
+
+    /// Columns of other names, such as prompt=question,completion=reply.text; may be repeated.
+    #[arg(long, value_name = "KNOWN=YOURS", value_delimiter = ',', value_parser = column)]
+    columns: Vec<(String, String)>,
 
     /// A row that would be dropped is an error instead.
     #[arg(long)]
@@ -287,6 +301,13 @@ impl Flags {
 impl Reading {
     fn put(&self, layers: &mut Layers) {
         text(layers, "--format", "data.format", &self.format);
+        for (known, yours) in &self.columns {
+            layers.put(
+                "--columns",
+                &format!("data.columns.{known}"),
+                yours.as_str(),
+            );
+        }
         text(layers, "--pairs", "data.pairs", &self.pairs);
         text(layers, "--language", "data.language", &self.language);
         text(layers, "--cache", "data.cache", &self.cache);

@@ -67,7 +67,7 @@ impl CacheKey {
     pub fn with_source(mut self, reader: &Reader, path: impl AsRef<Path>) -> Result<Self, Error> {
         self.sources += 1;
         let source = format!("source {}", self.sources);
-        for (i, file) in files(path.as_ref())?.into_iter().enumerate() {
+        for (i, file) in files(path.as_ref())?.files.into_iter().enumerate() {
             self.add(format!("{source} file {}", i + 1), &file)?;
         }
         self.parts

@@ -9,6 +9,7 @@ use crate::data::example::{BinaryExample, PreferenceExample, Prompt, SftExample}
 use crate::data::tokens::examples::{TokenizedBinary, TokenizedPreference, TokenizedSft};
 use crate::error::Error;
 use crate::model::{ChatTemplate, Tokenizer};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What an [`Encoder`] made of examples.
 #[derive(Clone, Debug)]
@@ -234,12 +235,22 @@ impl<'a> Encoder<'a> {
         row: impl Fn(&E, &RowEncoder<'_>, &mut EncodeReport) -> Result<Option<T>, Error> + Sync,
     ) -> Result<Encoded<T>, Error> {
         let rows = RowEncoder::new(self.settings);
+        // A template that is no use for one conversation is not tried on all others.
+        let useless = AtomicBool::new(false);
         let task = |examples: &[E]| {
             let mut report = EncodeReport::default();
             let mut kept = Vec::with_capacity(examples.len());
             for (place, example) in examples.iter().enumerate() {
+                if useless.load(Ordering::Relaxed) {
+                    break;
+                }
                 let fine = report.refusal.is_none();
-                kept.extend(row(example, &rows, &mut report)?);
+                let made = row(example, &rows, &mut report).inspect_err(|error| {
+                    if let Error::Template { .. } = error {
+                        useless.store(true, Ordering::Relaxed);
+                    }
+                });
+                kept.extend(made?);
                 if let Some(refusal) = report.refusal.as_mut().filter(|_| fine) {
                     refusal.0 = place;
                 }

@@ -2,7 +2,7 @@
 
 use crate::data::encode::marks::encode_with_offsets;
 use crate::error::Error;
-use crate::model::{Marked, Tokenizer};
+use crate::model::{Marked, Message, Tokenizer, WEIGHT};
 use std::ops::Range;
 
 /// The ids of a conversation, and which of them are scored: those of which a part is within a mark,
@@ -28,6 +28,28 @@ pub(in crate::data) fn encode(
         said.peek().is_some_and(|span| span.start < token.end)
     };
     Ok(ids.into_iter().map(|(id, at)| (id, within(at))).collect())
+}
+
+/// The text with the marks of turns that are learned from; `None` where some are context only and
+/// the marks do not tell which.
+pub(in crate::data) fn learned(
+    marked: Option<Marked>,
+    messages: &[Message],
+) -> Option<Option<Marked>> {
+    let turns: Vec<&Message> = messages.iter().filter(|m| m.role == "assistant").collect();
+    let is_context = |message: &&Message| message.extra.contains_key(WEIGHT);
+    if !turns.iter().any(is_context) {
+        return Some(marked);
+    }
+    let Some((text, said)) = marked else {
+        return Some(None);
+    };
+    if said.len() != turns.len() {
+        return None;
+    }
+    let said = said.into_iter().zip(&turns);
+    let said = said.filter(|(_, turn)| !is_context(turn));
+    Some(Some((text, said.map(|(span, _)| span).collect())))
 }
 
 /// How long the parts are that are scored and not, by turns; the first is scored.

@@ -93,12 +93,23 @@ impl EncodeReport {
     }
 
     /// What the chat template wrote; `None` and a count where it refused.
-    pub(in crate::data) fn written<T>(&mut self, written: Result<T, Error>) -> Option<T> {
-        let refused = |error: &Error| {
-            self.drop(DropReason::TemplateRefuses);
-            self.refusal.get_or_insert_with(|| (0, error.to_string()));
-        };
-        written.inspect_err(refused).ok()
+    ///
+    /// # Errors
+    ///
+    /// Where the template is no use for any other conversation either.
+    pub(in crate::data) fn written<T>(
+        &mut self,
+        written: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        match written {
+            Ok(written) => Ok(Some(written)),
+            Err(error @ Error::Template { .. }) => Err(error),
+            Err(error) => {
+                self.drop(DropReason::TemplateRefuses);
+                self.refusal.get_or_insert_with(|| (0, error.to_string()));
+                Ok(None)
+            }
+        }
     }
 
     pub(in crate::data) fn count(

@@ -3,7 +3,7 @@
 use super::continuation::{Boundaries, Continued};
 use super::guard::Guard;
 use super::marked;
-use super::settings::Settings;
+use super::settings::{Settings, shown};
 use crate::data::encode::report::EncodeReport;
 use crate::data::example::Prompt;
 use crate::data::reason::DropReason;
@@ -46,7 +46,7 @@ impl<'a> RowEncoder<'a> {
             return Ok(None);
         }
         let (prompt, mut marked) = self.guard.prompt(prompt);
-        let Some(text) = report.written(self.settings.prompt_text(&prompt)) else {
+        let Some(text) = report.written(self.settings.prompt_text(&prompt))? else {
             return Ok(None);
         };
         let continued = Continued::new(self.settings.tokenizer, &self.boundaries, &text)?;
@@ -56,7 +56,7 @@ impl<'a> RowEncoder<'a> {
             let (completion, found) = self.guard.text(completion);
             marked |= found;
             let Some(rest) =
-                report.written(self.settings.completion_text(&prompt, &text, &completion))
+                report.written(self.settings.completion_text(&prompt, &text, &completion))?
             else {
                 return Ok(None);
             };
@@ -113,8 +113,13 @@ impl<'a> RowEncoder<'a> {
         }
         let mut messages = before.to_vec();
         messages.push(Message::new("assistant", completion));
-        let (messages, found) = self.guard.messages(&messages);
-        let Some(text) = report.written(self.settings.template.render_marked(&messages)) else {
+        let shown = shown(&messages);
+        let (shown, found) = self.guard.messages(&shown);
+        let Some(text) = report.written(self.settings.template.render_marked(&shown))? else {
+            return Ok(None);
+        };
+        let Some(text) = marked::learned(text, &messages) else {
+            report.drop(DropReason::MarksUnclear);
             return Ok(None);
         };
         let ids = marked::encode(self.settings.tokenizer, text)?;

@@ -3,7 +3,8 @@
 use super::guard::Guard;
 use crate::data::example::Prompt;
 use crate::error::Error;
-use crate::model::{ChatTemplate, Message, Tokenizer};
+use crate::model::{ChatTemplate, Message, Tokenizer, WEIGHT};
+use std::borrow::Cow;
 
 /// The settings of an [`Encoder`](crate::data::Encoder).
 #[derive(Clone, Copy)]
@@ -20,6 +21,17 @@ pub(super) struct Settings<'a> {
     pub(super) generation_marks: bool,
 }
 
+/// The messages as a template may see them: which of them are context only is none of its business.
+pub(super) fn shown(messages: &[Message]) -> Cow<'_, [Message]> {
+    let mut shown = Cow::Borrowed(messages);
+    if messages.iter().any(|m| m.extra.contains_key(WEIGHT)) {
+        for message in shown.to_mut() {
+            message.extra.remove(WEIGHT);
+        }
+    }
+    shown
+}
+
 impl Settings<'_> {
     pub(super) fn guard(&self) -> Guard {
         if self.trusted {
@@ -31,7 +43,7 @@ impl Settings<'_> {
     pub(super) fn prompt_text(&self, prompt: &Prompt) -> Result<String, Error> {
         match prompt {
             Prompt::Text(text) => Ok(text.clone()),
-            Prompt::Messages(messages) => self.template.render(messages, true),
+            Prompt::Messages(messages) => self.template.render(&shown(messages), true),
         }
     }
 
@@ -47,7 +59,7 @@ impl Settings<'_> {
         let Prompt::Messages(messages) = prompt else {
             return Ok(Some(completion.to_string()));
         };
-        let mut messages = messages.clone();
+        let mut messages = shown(messages).into_owned();
         messages.push(Message::new("assistant", completion));
         let whole = self.template.render(&messages, false)?;
         let rest = whole.strip_prefix(text).map(str::trim_end);

@@ -114,7 +114,9 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example) if settings.every_turn => sink.unit(example.into_turns()),
+            Feedback::Sft(example) if settings.choices.every_turn => {
+                sink.unit(example.into_turns())
+            }
             Feedback::Sft(example) => sink.unit(vec![example]),
             Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
             Feedback::Scored(scored) => {
@@ -122,7 +124,7 @@ impl FromRow for SftExample {
             }
             Feedback::Ranked(ranked) => match ranked.best() {
                 Some(example) => sink.unit(vec![example]),
-                None => sink.dropped(DropReason::NoneRanked),
+                None => sink.dropped(DropReason::NoneRanked, None),
             },
             Feedback::Binary(example) if example.desirable && example.weight != 1.0 => {
                 sink.wrong("has a \"weight\", which demonstrations have not")
@@ -163,9 +165,15 @@ impl<T> Sink<'_, T> {
         examples.try_for_each(|example| self.unit(vec![example]))
     }
 
-    pub(in crate::data) fn dropped(&mut self, reason: DropReason) -> Result<(), Error> {
+    /// Counts a row of no use; where the reader is strict, says what was got.
+    pub(in crate::data) fn dropped(
+        &mut self,
+        reason: DropReason,
+        got: Option<&str>,
+    ) -> Result<(), Error> {
         if self.strict {
-            return self.wrong(reason.as_str());
+            let got = got.map_or(String::new(), |got| format!(", got {got}"));
+            return self.wrong(&format!("{reason}{got}"));
         }
         *self.report.dropped.entry(reason).or_default() += 1;
         Ok(())
@@ -183,7 +191,7 @@ impl<T> Sink<'_, T> {
     /// Nothing can be said of answers that nobody put in an order; of one alone nobody could.
     fn without_order(&mut self, ranked: &Ranked, reason: DropReason) -> Result<(), Error> {
         if ranked.answers.len() > 1 {
-            return self.dropped(reason);
+            return self.dropped(reason, None);
         }
         self.left_out(LeftOutReason::OnlyAnswer, 1)
     }

@@ -1,8 +1,10 @@
 //! From files of feedback to examples: the reader with its defaults, for what most files need.
 
 mod census;
+mod forest;
 pub(super) mod formats;
 pub(super) mod keep;
+mod mapping;
 pub(super) mod reader;
 pub(super) mod report;
 pub(super) mod row;

@@ -4,20 +4,22 @@ use crate::data::example::{
     BinaryExample, Example, PreferenceExample, Prompt, ScoredExample, SftExample,
 };
 use crate::data::read::census::Census;
+use crate::data::read::forest::Forest;
 use crate::data::read::formats::form::Format;
 use crate::data::read::keep::{FromRow, Sink};
+use crate::data::read::mapping::Mapping;
 use crate::data::read::report::ReadReport;
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
-use crate::data::read::rows::{for_each_row, wrong};
+use crate::data::read::rows::{JsonRow, for_each_row, wrong};
 use crate::data::read::settings::ReadSettings;
 use crate::data::read::source::files::files;
-use crate::data::reason::LeftOutReason;
+use crate::data::reason::{DropReason, LeftOutReason};
 use crate::error::Error;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// What was read.
@@ -76,6 +78,30 @@ impl Reader {
         self
     }
 
+    /// Reads columns of other names: `("prompt", "question")` reads `question` as `prompt`, and
+    /// `("prompt", "input.text")` the key `text` inside of `input`. Rows are read as if they had the
+    /// known name; the names that are known are those of [`Format::columns`] and the usual other
+    /// ones. A column that no row has is an error.
+    ///
+    /// ```
+    /// use burn_kto::prelude::*;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("faq.jsonl");
+    /// # std::fs::write(&path, r#"{"frage": "2 + 2 =", "antwort": " 4"}"#).unwrap();
+    /// let reader = Reader::new().with_columns([("prompt", "frage"), ("completion", "antwort")]);
+    /// assert_eq!(reader.sft(&path)?.examples[0], SftExample::new("2 + 2 =", " 4"));
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn with_columns<K: Into<String>, C: Into<String>>(
+        mut self,
+        columns: impl IntoIterator<Item = (K, C)>,
+    ) -> Self {
+        let columns = columns.into_iter();
+        let columns = columns.map(|(known, column)| (known.into(), column.into()));
+        self.settings.columns = Mapping::new(columns.collect());
+        self
+    }
+
     /// Makes a row that would be dropped an error with its line. What you ask to leave out is none.
     pub fn with_strict(mut self) -> Self {
         self.settings.strict = true;
@@ -126,7 +152,7 @@ impl Reader {
     /// is read as it would be written: what a template leaves out of past turns, such as reasoning,
     /// is left out of its context.
     pub fn with_every_turn(mut self) -> Self {
-        self.settings.every_turn = true;
+        self.settings.choices.every_turn = true;
         self
     }
 
@@ -205,28 +231,68 @@ impl Reader {
         take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.settings.validate()?;
-        for file in files(path)? {
+        let mapping = &self.settings.columns;
+        let mut mapped = BTreeSet::new();
+        let is_row = |row: &JsonRow| {
+            let mut row = row.clone();
+            mapping.apply(&mut row, &mut BTreeSet::new());
+            Format::of(&row).is_some()
+        };
+        let source = files(path)?;
+        report.files_left_out = source.left_out;
+        let mut forest = Forest::default();
+        for file in source.files {
             report.files += 1;
-            for_each_row(&file, |line, row| {
+            for_each_row(&file, &is_row, |line, mut row| {
                 report.rows += 1;
-                let parsed = Format::parse(self.settings.format, &row, &self.settings.choices);
-                let (format, parsed) = parsed.map_err(|message| wrong(&file, line, message))?;
-                *report.formats.entry(format).or_default() += 1;
-                report.count_unread(format, &row);
-                let mut sink = Sink {
-                    place: (&file, line),
-                    strict: self.settings.strict,
-                    report,
-                    take,
-                };
-                parsed.into_iter().try_for_each(|parsed| match parsed {
-                    Parsed::Dropped(reason) => sink.dropped(reason),
-                    Parsed::LeftOut(reason) => sink.left_out(reason, 1),
-                    Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
-                })
+                report.count_unread(mapping.apply(&mut row, &mut mapped));
+                if self.is_flat(&row) {
+                    let added = forest.add(&file, line, row);
+                    return added.map_err(|message| wrong(&file, line, message));
+                }
+                self.take(&file, line, &row, report, take)
             })?;
         }
+        let (trees, lost) = forest.grow();
+        for tree in trees {
+            self.take(&tree.file, tree.line, &tree.row, report, take)?;
+        }
+        report.drop_rows(DropReason::NoParent, lost);
+        if report.rows > 0 {
+            mapping.check_found(&mapped)?;
+        }
         self.settings.check_used(report)
+    }
+
+    /// Hands on what a row says.
+    fn take<T: FromRow>(
+        &self,
+        file: &Path,
+        line: usize,
+        row: &JsonRow,
+        report: &mut ReadReport,
+        take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let said = Format::parse(self.settings.format, row, &self.settings.choices);
+        let said = said.map_err(|message| wrong(file, line, message))?;
+        report.count_said(&said);
+        let mut sink = Sink {
+            place: (file, line),
+            strict: self.settings.strict,
+            report,
+            take,
+        };
+        said.what.into_iter().try_for_each(|parsed| match parsed {
+            Parsed::Dropped(reason) => sink.dropped(reason, said.got.as_deref()),
+            Parsed::LeftOut(reason) => sink.left_out(reason, 1),
+            Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
+        })
+    }
+
+    /// Whether a row is a message of a tree that stands by itself.
+    fn is_flat(&self, row: &JsonRow) -> bool {
+        let other = |format: Format| format != Format::Oasst;
+        !self.settings.format.is_some_and(other) && Forest::takes(row)
     }
 
     /// Leaves out what is too much of one prompt.

@@ -1,8 +1,8 @@
 //! What was read, kept and dropped: data is never lost without a word.
 
 use crate::data::example::Example;
+use crate::data::read::formats::Said;
 use crate::data::read::formats::form::Format;
-use crate::data::read::rows::JsonRow;
 use crate::data::reason::{DropReason, LeftOutReason};
 use crate::data::tally::{dropped, name, table};
 use crate::error::Error;
@@ -18,6 +18,9 @@ use std::path::Path;
 pub struct ReadReport {
     /// Files read.
     pub files: usize,
+    /// Files beside them that were not: of another split than the training split, or of a kind that
+    /// is not read.
+    pub files_left_out: Vec<String>,
     /// Rows in them.
     pub rows: usize,
     /// Rows of each format.
@@ -42,10 +45,16 @@ pub struct ReadReport {
     pub undesirable: usize,
     /// Lowest and highest score, where the examples have scores.
     pub scores: Option<(f64, f64)>,
-    /// Columns that were not read, and in how many rows; a name may be misspelt. The first 100
-    /// names; not for formats that are known to have others.
+    /// Columns with something in them that were not read, and in how many rows; a name may be
+    /// misspelt. The first 100 names; less those that a known data set is known to have besides.
     pub unread: BTreeMap<String, usize>,
+    /// Columns that were read under other names than their own: by column and name, in how many
+    /// rows.
+    pub read_as: BTreeMap<String, BTreeMap<String, usize>>,
 }
+
+/// Names of files that a report shows.
+const FILES: usize = 5;
 
 fn by_name<S: Serializer>(formats: &BTreeMap<Format, usize>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_map(
@@ -62,11 +71,27 @@ impl ReadReport {
         }
     }
 
-    /// Names columns that may be misspelt ones.
-    pub(in crate::data) fn count_unread(&mut self, format: Format, row: &JsonRow) {
-        for column in format.unread(row) {
-            if self.unread.len() < 100 || self.unread.contains_key(column) {
-                *self.unread.entry(column.clone()).or_default() += 1;
+    pub(in crate::data) fn drop_rows(&mut self, reason: DropReason, count: usize) {
+        if count > 0 {
+            *self.dropped.entry(reason).or_default() += count;
+        }
+    }
+
+    /// Counts what a row says besides what it is for.
+    pub(in crate::data) fn count_said(&mut self, said: &Said) {
+        *self.formats.entry(said.format).or_default() += 1;
+        self.count_unread(said.unread.iter().cloned());
+        for (column, name) in &said.renamed {
+            let names = self.read_as.entry(column.to_string()).or_default();
+            *names.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    /// Names columns that were not read.
+    pub(in crate::data) fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
+        for column in columns {
+            if self.unread.len() < 100 || self.unread.contains_key(&column) {
+                *self.unread.entry(column).or_default() += 1;
             }
         }
     }
@@ -142,10 +167,22 @@ impl ReadReport {
             let why = "before with the other thumb, or with sides swapped".to_string();
             lines.push(("contradicted", self.contradicted, why));
         }
+        let files = self.files_left_out.iter().take(FILES);
+        lines.extend(files.map(|file| ("file not read", 1, name(file))));
         let dropped = self.dropped.iter();
         lines.extend(dropped.map(|(why, n)| ("dropped", *n, why.to_string())));
         let left_out = self.left_out.iter();
         lines.extend(left_out.map(|(why, n)| ("left out", *n, why.to_string())));
+        for (column, names) in &self.read_as {
+            let names = names.iter();
+            lines.extend(names.map(|(other, rows)| {
+                (
+                    "read as",
+                    *rows,
+                    format!("{column}: column \"{}\"", name(other)),
+                )
+            }));
+        }
         let unread = self.unread.iter();
         lines.extend(
             unread.map(|(column, rows)| ("not read", *rows, format!("column {}", name(column)))),
@@ -175,6 +212,20 @@ impl fmt::Display for ReadReport {
         }
         if self.contradicted > 0 {
             write!(f, "; {} contradicted", self.contradicted)?;
+        }
+        if !self.files_left_out.is_empty() {
+            let files = self.files_left_out.iter().take(FILES);
+            let files: Vec<String> = files.map(|file| name(file)).collect();
+            let more = self.files_left_out.len() - files.len();
+            write!(f, "; files not read: {}", files.join(", "))?;
+            if more > 0 {
+                write!(f, " and {more} more")?;
+            }
+        }
+        for (column, names) in &self.read_as {
+            for other in names.keys() {
+                write!(f, "; \"{}\" read as {column}", name(other))?;
+            }
         }
         if !self.unread.is_empty() {
             let names: Vec<String> = self.unread.keys().map(|column| name(column)).collect();

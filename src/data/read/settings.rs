@@ -2,6 +2,7 @@
 
 use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::Format;
+use crate::data::read::mapping::Mapping;
 use crate::data::read::report::ReadReport;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::error::Error;
@@ -13,6 +14,8 @@ pub struct ReadSettings {
     pub(in crate::data) format: Option<Format>,
     /// A row that would be dropped is an error instead.
     pub(in crate::data) strict: bool,
+    /// Columns by the names that are known.
+    pub(in crate::data) columns: Mapping,
     /// Which pairs are made of ranked answers.
     pub(in crate::data) pairs: RankedPairs,
     /// What a form may leave open.
@@ -21,8 +24,6 @@ pub struct ReadSettings {
     pub(in crate::data) per_prompt: Option<usize>,
     /// Whether duplicates are kept.
     pub(in crate::data) duplicates: bool,
-    /// Every turn of a conversation is a demonstration.
-    pub(in crate::data) every_turn: bool,
     /// The seed of what is drawn at random.
     pub(in crate::data) seed: u64,
 }
@@ -32,15 +33,16 @@ impl Default for ReadSettings {
         Self {
             format: None,
             strict: false,
+            columns: Mapping::default(),
             pairs: RankedPairs::default(),
             choices: Choices {
                 language: None,
                 score_ratio: 1.0,
                 overall_score: false,
+                every_turn: false,
             },
             per_prompt: None,
             duplicates: true,
-            every_turn: false,
             seed: 42,
         }
     }
@@ -49,6 +51,7 @@ impl Default for ReadSettings {
 impl ReadSettings {
     /// Checks the ranges.
     pub(in crate::data) fn validate(&self) -> Result<(), Error> {
+        self.columns.validate()?;
         let ratio = self.choices.score_ratio;
         Error::check(
             ratio >= 1.0 && ratio.is_finite(),

@@ -9,12 +9,15 @@
 //! | network | a namespace without interfaces; Linux has no such thing for `AF_VSOCK`, by which a virtual machine speaks with its host |
 //! | processes | a namespace of its own, whose first process is ours: when that ends, all end, however they detached themselves |
 //! | user | no privilege, and none to be had; under root a user id that owns nothing |
-//! | memory, CPU, processes, file size, open files | limits |
+//! | memory | a limit for each process, and for all together; no shared memory that belongs to none of them |
+//! | CPU, processes, file size, open files | limits |
 //! | environment, standard input | empty |
 //! | open files of whoever runs it | none |
 //! | output | its end is kept, the rest thrown away |
 //! | time | a clock outside, which kills the process group |
 
+mod calls;
+mod memory;
 pub(super) mod process;
 
 pub use crate::eval::sandbox::process::Outcome;
@@ -30,7 +33,7 @@ use std::time::Duration;
 pub struct Limits {
     /// From start to kill.
     pub wall: Duration,
-    /// Bytes of address space a process.
+    /// Bytes of address space a process, and of memory all of them together.
     pub memory: u64,
     /// Processes and threads at a time.
     pub processes: u32,
@@ -169,7 +172,12 @@ impl Sandbox {
             None => self.plain_command(folder.path(), &path),
         };
         command.env_clear().env("PATH", PATH);
-        let outcome = run_limited(command, self.limits.wall, self.limits.output)?;
+        let outcome = run_limited(
+            command,
+            self.limits.wall,
+            Some(self.limits.memory),
+            self.limits.output,
+        )?;
         if self.is_isolated() && outcome.ended == Ended::Exited(SETUP_FAILED) {
             let reason = outcome.stderr.lines().last().unwrap_or("it failed");
             return Err(refused(reason));
@@ -204,6 +212,8 @@ impl Sandbox {
         command.args(&self.python.folders).arg("--");
         command.arg("/usr/bin/prlimit").args(self.limit_arguments());
         command.args(["/usr/bin/env", "-i", "--chdir=/box"]);
+        command.arg(&self.python.executable);
+        command.args(["-I", "-S", "-c", calls::WITHOUT]);
         command.arg(&self.python.executable);
         command.args(["-I", "-B", "/program.py"]);
         Ok(command)
@@ -258,6 +268,7 @@ assert refused(lambda: open("/usr/burn-kto-trial", "w")), "can write outside its
 assert refused(lambda: socket.create_connection(("192.0.2.1", 9), 0.2)), "has a network"
 assert not os.path.exists("/proc/1") and not os.path.exists("/home"), "sees the system's files"
 assert os.getppid() == 1, "sees other processes"
+assert not hasattr(os, "memfd_create") or refused(lambda: os.memfd_create("trial")), "has memory that no limit counts"
 open("file", "w").write("can write in its folder")
 print("isolated")
 "#;

@@ -1,12 +1,16 @@
 //! A program with a clock and an end to its output.
 
 use crate::error::Error;
+use crate::eval::sandbox::memory::is_over;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The exit code of a program that was killed.
+const KILLED: i32 = 128 + 9;
 
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +32,12 @@ pub struct Outcome {
     pub stderr: String,
 }
 
-/// Runs `command` in a process group of its own without input; after `wall` the group is killed.
+/// Runs `command` in a process group of its own without input; after `wall` the group is killed,
+/// and where it and all its children together hold more than `memory` bytes.
 pub(in crate::eval) fn run_limited(
     mut command: Command,
     wall: Duration,
+    memory: Option<u64>,
     output: usize,
 ) -> Result<Outcome, Error> {
     let program = command.get_program().to_os_string();
@@ -45,11 +51,18 @@ pub(in crate::eval) fn run_limited(
     let start = Instant::now();
     let stdout = tail_of(child.stdout.take(), output);
     let stderr = tail_of(child.stderr.take(), output);
+    let mut greedy = None;
+    let mut rounds = 0_u32..;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break Some(status),
             Ok(None) if start.elapsed() < wall => thread::sleep(Duration::from_millis(2)),
             _ => break None,
+        }
+        let look = rounds.next().is_some_and(|round| round.is_multiple_of(4));
+        greedy = memory.filter(|most| look && is_over(child.id(), *most));
+        if greedy.is_some() {
+            break None;
         }
     };
     // What the program left behind in its group ends with it.
@@ -64,10 +77,19 @@ pub(in crate::eval) fn run_limited(
         }
         String::from_utf8_lossy(&last).into_owned()
     };
+    let (stdout, mut stderr) = (text(stdout), text(stderr));
+    let ended = match (status, greedy) {
+        (Some(status), _) => Ended::Exited(code(status)),
+        (None, None) => Ended::TimedOut,
+        (None, Some(most)) => {
+            stderr += &format!("\nkilled: its processes held more than {most} bytes of memory\n");
+            Ended::Exited(KILLED)
+        }
+    };
     Ok(Outcome {
-        ended: status.map_or(Ended::TimedOut, |status| Ended::Exited(code(status))),
-        stdout: text(stdout),
-        stderr: text(stderr),
+        ended,
+        stdout,
+        stderr,
     })
 }
 

@@ -1,23 +1,32 @@
 //! The chat template that a model folder brings.
 
-mod json;
-mod marks;
+mod bounds;
+mod folder;
+mod front;
+mod library;
 
 use super::chat::{ChatTemplate, Marked, Message, TOOLS};
-use super::files::{failed, read, read_json};
 use crate::error::Error;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, context};
-use serde_json::{Value, json};
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, Value};
+use serde_json::json;
 use std::borrow::Cow;
 use std::path::Path;
 
 /// A Hugging Face chat template, rendered as Python's transformers does: `trim_blocks`,
-/// `lstrip_blocks`, loop controls, `raise_exception`, `strftime_now`, `tojson`, Python's string
-/// methods, `tools` and `{% generation %}`; no `documents`.
+/// `lstrip_blocks`, loop controls, `raise_exception`, `strftime_now`, `tojson`, Python's methods and
+/// ways of writing values, `tools` and `{% generation %}`; no `documents`. Where a folder has a
+/// template for conversations with tools, those are written by it.
+///
+/// What cannot be rendered as in Python is refused rather than rendered otherwise:
+/// `docs/robustness.md` lists it.
+///
+/// A rendering has bounds, since a template is a program of somebody else: one that takes more time
+/// or memory than any conversation needs ends with [`Error::Template`].
 ///
 /// A text should not depend on the day: where a template has a date of its own if `strftime_now` is
 /// not defined, it is not, unless [`with_date`](Self::with_date) gives one. Other templates get
@@ -38,51 +47,48 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct JinjaTemplate {
     environment: Environment<'static>,
-    bos_token: String,
-    eos_token: String,
+    /// For conversations without tools.
+    plain: Source,
+    /// For those with tools, where it is another.
+    tools: Option<Source>,
+    /// What a template knows of the tokenizer: `bos_token` and the like.
+    tokens: Vec<(String, String)>,
     /// What `strftime_now` tells, if it is defined.
     date: Option<DateTime>,
+}
+
+/// One template.
+#[derive(Debug)]
+struct Source {
+    /// By which the environment knows it.
+    name: &'static str,
+    /// As it was written.
+    text: String,
     has_generation: bool,
 }
 
-const NAME: &str = "chat_template";
-
-/// What one rendering may take, in steps of the template and bytes that it makes: thousands of
-/// times what a long conversation does, spent in seconds.
-const FUEL: u64 = 50_000_000;
+/// Characters that can mark what a template writes: Unicode keeps them for uses like this one. The
+/// two before them mark special tokens in texts.
+const MARKS: std::ops::RangeInclusive<char> = '\u{FDD2}'..='\u{FDEF}';
 
 impl JinjaTemplate {
-    /// The template of a model folder: `chat_template.jinja`, else the `chat_template` of
-    /// `tokenizer_config.json` (the one named `default` where there are several). `None` if there
-    /// is none.
+    /// The template of a model folder: `chat_template.jinja` with those of
+    /// `additional_chat_templates`, else `chat_template` of `tokenizer_config.json`, else of
+    /// `chat_template.json`. Of several, `tool_use` is for conversations that have tools, `default`
+    /// for all others. `None` if there is none.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be read or the template is not valid.
+    /// Where a file cannot be read, a template is not valid, or none of several is the default.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Option<Self>, Error> {
         let folder = folder.as_ref();
-        let settings = read_json(&folder.join("tokenizer_config.json"))?.unwrap_or_default();
-        let path = folder.join("chat_template.jinja");
-        let source = match read(&path, "the chat template") {
-            Ok(bytes) => {
-                let text = String::from_utf8(bytes);
-                Some(text.map_err(|_| failed(&path, "is not UTF-8"))?)
-            }
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                in_settings(&settings)
-            }
-            Err(error) => return Err(error),
+        let Some(found) = folder::read(folder)? else {
+            return Ok(None);
         };
-        let token = |name: &str| {
-            let token = &settings[name];
-            let text = token.as_str().or(token["content"].as_str());
-            text.unwrap_or_default().to_string()
-        };
-        let tokens = (token("bos_token"), token("eos_token"));
-        let made = source.map(|source| Self::parse(source, tokens.0, tokens.1));
-        made.transpose().map_err(|error| Error::Model {
+        let made = Self::parse(found.default, found.tool_use, found.tokens);
+        made.map(Some).map_err(|message| Error::Model {
             path: folder.into(),
-            message: said(&error),
+            message,
         })
     }
 
@@ -96,8 +102,13 @@ impl JinjaTemplate {
         bos_token: impl Into<String>,
         eos_token: impl Into<String>,
     ) -> Result<Self, Error> {
-        let made = Self::parse(source.into(), bos_token.into(), eos_token.into());
-        made.map_err(|error| refused(&error))
+        let tokens = [
+            ("bos_token", bos_token.into()),
+            ("eos_token", eos_token.into()),
+        ];
+        let tokens = tokens.map(|(name, token)| (name.to_string(), token));
+        let made = Self::parse(source.into(), None, tokens.into());
+        made.map_err(|message| Error::Tokenize { message })
     }
 
     /// With this date and time, `2026-11-23` or `2026-11-23T18:30:00`, as what `strftime_now`
@@ -117,13 +128,57 @@ impl JinjaTemplate {
         Ok(self)
     }
 
+    fn parse(
+        plain: String,
+        tools: Option<String>,
+        tokens: Vec<(String, String)>,
+    ) -> Result<Self, String> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
+        environment.set_syntax(syntax.map_err(|error| said(&error))?);
+        library::add(&mut environment);
+        bounds::set(&mut environment);
+        let has = |part| {
+            [Some(&plain), tools.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|s| s.contains(part))
+        };
+        let (dated, own) = (has("strftime_now"), has("strftime_now is defined"));
+        let date = (dated && !own).then(|| TimeZone::UTC.to_datetime(Timestamp::now()));
+        if let Some(date) = date {
+            tell(&mut environment, date);
+        }
+        let plain = Source::add(&mut environment, "chat_template", plain)?;
+        let tools = tools.map(|tools| Source::add(&mut environment, "tool_use", tools));
+        Ok(Self {
+            environment,
+            plain,
+            tools: tools.transpose()?,
+            tokens,
+            date,
+        })
+    }
+
+    /// The template for a conversation.
+    fn source(&self, messages: &[Message]) -> &Source {
+        let tools = messages.first().and_then(|first| first.extra.get(TOOLS));
+        match (&self.tools, tools) {
+            (Some(source), Some(tools)) if !tools.is_null() => source,
+            _ => &self.plain,
+        }
+    }
+
     fn write(
         &self,
         messages: &[Message],
         generation_prompt: bool,
         marks: Option<[char; 2]>,
     ) -> Result<String, Error> {
-        let template = self.environment.get_template(NAME);
+        let name = self.source(messages).name;
         let mut messages = Cow::Borrowed(messages);
         let tools = match messages.first() {
             Some(first) if first.extra.contains_key(TOOLS) => {
@@ -131,22 +186,21 @@ impl JinjaTemplate {
             }
             _ => None,
         };
-        let rendered = template.and_then(|template| {
-            template.render(context! {
-                messages => minijinja::value::Serde(&messages),
-                add_generation_prompt => generation_prompt,
-                // Where there are none Python passes None, which `is not none` tells from
-                // undefined.
-                tools => minijinja::value::Serde(tools),
-                documents => (),
-                bos_token => self.bos_token.as_str(),
-                eos_token => self.eos_token.as_str(),
-                generation_marks => marks.is_some(),
-                generation_begin => marks.map(|[begin, _]| begin),
-                generation_end => marks.map(|[_, end]| end),
-            })
-        });
-        rendered.map_err(|error| refused(&error))
+        let mark = |mark: Option<char>| mark.map_or(Value::UNDEFINED, Value::from);
+        let known = [
+            ("messages", Value::from(Serde(&messages))),
+            ("add_generation_prompt", Value::from(generation_prompt)),
+            // Where there are none Python passes None, which `is not none` tells from undefined.
+            ("tools", Value::from(Serde(tools))),
+            ("documents", Value::from(())),
+            ("generation_marks", Value::from(marks.is_some())),
+            ("generation_begin", mark(marks.map(|[begin, _]| begin))),
+            ("generation_end", mark(marks.map(|[_, end]| end))),
+        ];
+        let tokens = self.tokens.iter();
+        let tokens = tokens.map(|(name, token)| (name.as_str(), Value::from(token.as_str())));
+        let context = Value::from_pairs(known.into_iter().chain(tokens));
+        bounds::render(&self.environment, name, context)
     }
 
     /// Two characters that nothing has which is rendered, so that no text is taken for a mark.
@@ -155,7 +209,7 @@ impl JinjaTemplate {
         let messages =
             serde_json::to_string(messages).map_err(|error| refused(error.to_string()))?;
         let template = self.definition().unwrap_or_default();
-        let mut free = marks::CHARS.filter(|c| !messages.contains(*c) && !template.contains(*c));
+        let mut free = MARKS.filter(|c| !messages.contains(*c) && !template.contains(*c));
         match (free.next(), free.next()) {
             (Some(begin), Some(end)) => Ok([begin, end]),
             _ => Err(refused(
@@ -163,38 +217,20 @@ impl JinjaTemplate {
             )),
         }
     }
+}
 
-    fn parse(
-        source: String,
-        bos_token: String,
-        eos_token: String,
-    ) -> Result<Self, minijinja::Error> {
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build();
-        environment.set_syntax(syntax?);
-        environment
-            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-        environment.add_function("raise_exception", |message: String| {
-            Err::<String, _>(minijinja::Error::new(ErrorKind::InvalidOperation, message))
-        });
-        environment.add_filter("tojson", json::tojson);
-        environment.set_fuel(Some(FUEL));
-        let own = source.contains("strftime_now is defined") || !source.contains("strftime_now");
-        let date = (!own).then(|| TimeZone::UTC.to_datetime(Timestamp::now()));
-        if let Some(date) = date {
-            tell(&mut environment, date);
-        }
-        let (source, has_generation) = marks::with_marks(&source);
-        environment.add_template_owned(NAME, source)?;
+impl Source {
+    fn add(
+        to: &mut Environment<'static>,
+        name: &'static str,
+        text: String,
+    ) -> Result<Self, String> {
+        let front = front::read(&text).map_err(|why| format!("the chat template {why}"))?;
+        bounds::compile(to, name, front.source).map_err(|error| said(&error))?;
         Ok(Self {
-            environment,
-            bos_token,
-            eos_token,
-            date,
-            has_generation,
+            name,
+            text,
+            has_generation: front.generation,
         })
     }
 }
@@ -206,7 +242,7 @@ impl ChatTemplate for JinjaTemplate {
 
     /// Marked is what the template has between `{% generation %}` and `{% endgeneration %}`.
     fn render_marked(&self, messages: &[Message]) -> Result<Option<Marked>, Error> {
-        if !self.has_generation {
+        if !self.source(messages).has_generation {
             return Ok(None);
         }
         let [begin, end] = self.free_marks(messages)?;
@@ -224,47 +260,37 @@ impl ChatTemplate for JinjaTemplate {
     }
 
     fn definition(&self) -> Option<String> {
-        let template = self.environment.get_template(NAME).ok()?;
         // By the day: a time of day would let no cache live.
         let date = self.date.map(|date| date.date().to_string());
-        let parts = [template.source(), &self.bos_token, &self.eos_token];
-        Some(json!([parts, date]).to_string())
+        let tools = self.tools.as_ref().map(|source| &source.text);
+        Some(json!([self.plain.text, tools, self.tokens, date]).to_string())
     }
 }
 
 /// Defines `strftime_now`.
 fn tell(environment: &mut Environment<'static>, now: DateTime) {
     environment.add_function("strftime_now", move |format: &str| {
-        jiff::fmt::strtime::format(format, now)
+        let written = (format.len() < 200).then(|| jiff::fmt::strtime::format(format, now));
+        let written = written.unwrap_or_else(|| jiff::fmt::strtime::format("", now));
+        written
             .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
     });
 }
 
-/// A text, or a list of named ones.
-fn in_settings(settings: &Value) -> Option<String> {
-    let template = &settings["chat_template"];
-    let default = template.as_array().and_then(|templates| {
-        let named = |name| templates.iter().find(|t| t["name"] == name);
-        named("default").or(templates.first())
-    });
-    let text = template
-        .as_str()
-        .or(default.and_then(|t| t["template"].as_str()));
-    text.map(str::to_string)
-}
-
-fn refused(error: &minijinja::Error) -> Error {
-    Error::Tokenize {
-        message: said(error),
-    }
-}
+/// Characters that a template may say in an error.
+const LONGEST: usize = 400;
 
 fn said(error: &minijinja::Error) -> String {
-    let detail = error.detail().map(str::to_string);
     let line = error.line().map(|line| format!(" (line {line})"));
+    let detail = match error.detail() {
+        Some(detail) if detail.chars().count() > LONGEST => {
+            detail.chars().take(LONGEST).chain(['…']).collect()
+        }
+        Some(detail) => detail.to_string(),
+        None => error.kind().to_string(),
+    };
     format!(
-        "the chat template says: {}{}",
-        detail.unwrap_or_else(|| error.kind().to_string()),
+        "the chat template says: {detail}{}",
         line.unwrap_or_default()
     )
 }
@@ -344,7 +370,7 @@ mod tests {
         assert_eq!(text, template.render(&messages, false).unwrap());
         assert_eq!(&text[said[0].clone()], "\u{FDD3}a\u{FDD2}");
         assert_eq!(said.len(), 1);
-        let all: String = marks::CHARS.skip(1).collect();
+        let all: String = MARKS.skip(1).collect();
         let error = template.render_marked(&[Message::new("user", all)]);
         assert!(error.unwrap_err().to_string().contains("U+FDD2 to U+FDEF"));
     }

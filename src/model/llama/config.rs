@@ -1,5 +1,7 @@
 //! `config.json` of a Hugging Face folder.
 
+use super::quantised;
+use super::rotary::{Fields, Rotary, flat};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 /// | `mistral` | a sliding window: longer sequences are refused |
 /// | `qwen2` | biases on query, key and value |
 /// | `qwen3` | norms on each head's query and key |
-const SUPPORTED: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
+pub(super) const SUPPORTED: [&str; 4] = ["llama", "mistral", "qwen2", "qwen3"];
 
 /// Shape of a Llama-family decoder, as in Hugging Face's `config.json`.
 ///
@@ -43,10 +45,11 @@ pub struct LlamaConfig {
     /// Base of the rotary frequencies. Newer files have it in `rope_parameters`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rope_theta: Option<f64>,
-    /// How the rotary frequencies are scaled: nothing, `default` or `llama3`.
+    /// How the rotary frequencies are scaled: nothing, `default`, `linear`, `llama3`, `yarn`, or
+    /// `dynamic`, which changes nothing within the longest sequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rope_scaling: Option<Value>,
-    /// Both of the above in newer files.
+    /// Both of the above in newer files; by kind of layer in some, all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rope_parameters: Option<Value>,
     /// Added to the mean square before its root.
@@ -63,21 +66,18 @@ pub struct LlamaConfig {
     pub other: Map<String, Value>,
 }
 
+/// Numbers of a matrix, of 4 bytes each.
+const LARGEST: usize = isize::MAX as usize / 4;
+
+/// A kind of layer that sees its window only.
+const SLIDING: &str = "sliding_attention";
+
 fn default_positions() -> usize {
     2048
 }
 
 fn default_eps() -> f64 {
     1e-6
-}
-
-/// Scaling of the rotary frequencies that Llama 3.1 introduced.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Llama3Scaling {
-    pub(super) factor: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
-    pub(super) original: f64,
 }
 
 impl LlamaConfig {
@@ -163,7 +163,9 @@ impl LlamaConfig {
     pub fn max_length(&self) -> usize {
         let used = self.other.get("use_sliding_window");
         let used = used.and_then(Value::as_bool);
-        let used = used.unwrap_or(self.model_type == "mistral");
+        let layers = self.other.get("layer_types").and_then(Value::as_array);
+        let slides = layers.is_some_and(|layers| layers.iter().any(|kind| kind == SLIDING));
+        let used = slides || used.unwrap_or(self.model_type == "mistral");
         let window = self.other.get("sliding_window").and_then(Value::as_u64);
         match window {
             Some(window) if used => self.max_position_embeddings.min(window as usize),
@@ -183,13 +185,21 @@ impl LlamaConfig {
     }
 
     /// What is written beside f32 weights: nothing is left to defaults that differ between kinds of
-    /// model.
+    /// model, and nothing is said that is not so of the folder: quantised weights, files of code,
+    /// where it once was.
     pub(super) fn to_save(&self) -> Self {
         let mut config = self.clone();
         config.num_key_value_heads = Some(self.key_value_heads());
         config.head_dim = Some(self.head_dim());
-        config.other.remove("dtype");
+        let untrue = ["dtype", "auto_map", "custom_pipelines", "_name_or_path"];
+        for key in untrue.into_iter().chain(quantised::KEYS) {
+            config.other.remove(key);
+        }
         config.other.insert("torch_dtype".into(), "float32".into());
+        // Readers of today look for kinds of layer only where the configuration lists them.
+        if let Some(Value::Object(rope)) = config.rope_parameters.take() {
+            config.rope_parameters = flat(rope).ok().map(Value::Object);
+        }
         config
     }
 
@@ -205,52 +215,82 @@ impl LlamaConfig {
         self.model_type == "qwen3"
     }
 
-    pub(super) fn theta(&self) -> f64 {
-        let newer = self.rope_parameters.as_ref();
-        let newer = newer.and_then(|rope| rope["rope_theta"].as_f64());
-        newer.or(self.rope_theta).unwrap_or(10_000.0)
-    }
-
-    pub(super) fn llama3_scaling(&self) -> Result<Option<Llama3Scaling>, Error> {
-        let rope = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        let Some(rope) = rope.filter(|rope| !rope.is_null()) else {
-            return Ok(None);
-        };
-        let kind = rope.get("rope_type").or_else(|| rope.get("type"));
-        let number = |key: &'static str| {
-            let value = rope[key].as_f64().filter(|value| *value > 0.0);
-            value.ok_or_else(|| Error::Config {
-                field: key,
-                reason: "must be a positive number in rope_scaling",
-                value: rope[key].to_string(),
-            })
-        };
-        match kind.and_then(Value::as_str) {
-            None | Some("default") => Ok(None),
-            Some("llama3") => Ok(Some(Llama3Scaling {
-                factor: number("factor")?,
-                low: number("low_freq_factor")?,
-                high: number("high_freq_factor")?,
-                original: number("original_max_position_embeddings")?,
-            })),
-            Some(other) => Err(Error::Config {
-                field: "rope_type",
-                reason: "must be default or llama3",
-                value: other.to_string(),
-            }),
-        }
-    }
-
     /// Checks that this is a decoder that can be built, and computed as it was trained.
+    ///
+    /// # Errors
+    ///
+    /// Where a size is 0, does not go with another or asks for a matrix that no machine holds, where
+    /// something is named that is not computed, and where an id is beyond the vocabulary.
     pub fn validate(&self) -> Result<(), Error> {
         let kind = self.model_type.as_str();
         let reason = "must be one of llama, mistral, qwen2, qwen3";
         Error::check(SUPPORTED.contains(&kind), "model_type", reason, kind)?;
-        let act = self.other.get("hidden_act").and_then(Value::as_str);
-        let act = act.unwrap_or("silu");
-        Error::check(act == "silu", "hidden_act", "must be silu", act)?;
-        let bias = self.other.get("mlp_bias") == Some(&Value::Bool(true));
-        Error::check(!bias, "mlp_bias", "must be false", bias)?;
+        self.check_kind()?;
+        self.check_sizes()?;
+        self.check_ids()?;
+        let eps = self.rms_norm_eps;
+        let ok = eps >= 0.0 && eps.is_finite();
+        Error::check(ok, "rms_norm_eps", "must be finite and not negative", eps)?;
+        self.rotary().map(|_| ())
+    }
+
+    fn rotary(&self) -> Result<Rotary, Error> {
+        Rotary::of(&Fields {
+            theta: self.rope_theta,
+            scaling: self.rope_scaling.as_ref(),
+            parameters: self.rope_parameters.as_ref(),
+            other: &self.other,
+            longest: self.max_position_embeddings,
+        })
+    }
+
+    /// Radians a position, for each pair of a head's dimensions, and what cosines and sines are
+    /// multiplied with.
+    pub(super) fn frequencies(&self) -> (Vec<f64>, f64) {
+        let rotary = self.rotary();
+        let rotary = rotary.unwrap_or_else(|error| panic!("{error}")); // refused by `validate`
+        rotary.frequencies(self.head_dim())
+    }
+
+    /// Refuses what changes the computation and is not computed.
+    fn check_kind(&self) -> Result<(), Error> {
+        let said = |key: &str| self.other.get(key).filter(|value| !value.is_null());
+        if let Some(act) = said("hidden_act") {
+            let silu = act == "silu" || act == "swish";
+            Error::check(silu, "hidden_act", "must be silu", text(act))?;
+        }
+        for key in ["mlp_bias", "use_sliding_window"] {
+            if let Some(value) = said(key) {
+                let ok = *value == Value::Bool(false) || key != "mlp_bias" && value.is_boolean();
+                let reason = if key == "mlp_bias" {
+                    "must be false"
+                } else {
+                    "must be a bool"
+                };
+                Error::check(ok, key, reason, value)?;
+            }
+        }
+        if let Some(window) = said("sliding_window") {
+            let ok = window.as_u64().is_some_and(|window| window > 0);
+            Error::check(
+                ok,
+                "sliding_window",
+                "must be a whole number of at least 1",
+                window,
+            )?;
+        }
+        if let Some(layers) = said("layer_types") {
+            let kinds = layers.as_array().map_or(&[][..], Vec::as_slice);
+            let known = |kind: &Value| kind == SLIDING || kind == "full_attention";
+            let odd = kinds.iter().find(|kind| !known(kind));
+            let ok = odd.is_none() && layers.is_array();
+            let reason = "must be full_attention or sliding_attention";
+            Error::check(ok, "layer_types", reason, text(odd.unwrap_or(layers)))?;
+        }
+        Ok(())
+    }
+
+    fn check_sizes(&self) -> Result<(), Error> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),
@@ -274,12 +314,44 @@ impl LlamaConfig {
         Error::check(ok, "num_key_value_heads", reason, groups)?;
         let dim = self.head_dim();
         Error::check(dim.is_multiple_of(2), "head_dim", "must be even", dim)?;
-        let eps = self.rms_norm_eps;
-        let ok = eps >= 0.0 && eps.is_finite();
-        Error::check(ok, "rms_norm_eps", "must be finite and not negative", eps)?;
-        let theta = self.theta();
-        let ok = theta > 0.0 && theta.is_finite();
-        Error::check(ok, "rope_theta", "must be positive and finite", theta)?;
-        self.llama3_scaling().map(|_| ())
+        for (field, size, by) in [
+            ("vocab_size", self.vocab_size, 1),
+            ("intermediate_size", self.intermediate_size, 1),
+            ("num_attention_heads", heads, dim),
+        ] {
+            let matrix = size
+                .checked_mul(by)
+                .and_then(|rows| rows.checked_mul(width));
+            let ok = matrix.is_some_and(|numbers| numbers < LARGEST);
+            let reason = "makes a matrix larger than any memory with hidden_size and head_dim";
+            Error::check(ok, field, reason, size)?;
+        }
+        Ok(())
     }
+
+    /// An id of padding may be -1, which is none.
+    fn check_ids(&self) -> Result<(), Error> {
+        for field in ["bos_token_id", "eos_token_id", "pad_token_id"] {
+            let value = self.other.get(field).unwrap_or(&Value::Null);
+            let ids = match value {
+                Value::Array(ids) => ids.as_slice(),
+                Value::Null => &[],
+                id => std::slice::from_ref(id),
+            };
+            for id in ids {
+                let known = id.as_u64().is_some_and(|id| id < self.vocab_size as u64);
+                let none = field == "pad_token_id" && id.as_i64() == Some(-1);
+                let reason = "must be an id below vocab_size";
+                Error::check(known || none, field, reason, id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As it is written in a message: a text without its quotes.
+fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), String::from)
 }

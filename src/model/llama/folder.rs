@@ -1,31 +1,18 @@
 //! Hugging Face folders: `config.json` and `model.safetensors`, whole or in shards.
 
 use super::layers::Maker;
+use super::weights::{WEIGHTS, Weights};
 use super::{Llama, LlamaConfig};
 use crate::disk;
 use crate::error::Error;
 use crate::model::Tokenizer;
+use crate::model::companions;
 use crate::model::files::failed;
-use burn::module::{Initializer, Module, Param};
+use burn::module::{Initializer, Module, ModuleVisitor, Param};
 use burn::store::{FloatCastAdapter, ModuleSnapshot, SafetensorsStore};
 use burn::tensor::{DType, Device, Tensor};
-use serde_json::Value;
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-/// What belongs to a model besides its weights, where it is there.
-pub(in crate::model) const COMPANIONS: [&str; 7] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "generation_config.json",
-    "tokenizer.model",
-];
+use std::path::Path;
 
 impl Llama {
     /// Refuses a tokenizer that has ids which this model does not, padding apart: what it writes
@@ -54,44 +41,27 @@ impl Llama {
     ///
     /// # Errors
     ///
-    /// Where the folder, its `config.json` or its weights are missing, damaged, of another kind of
-    /// model, or do not fit each other; the message names the file, and the tensor.
+    /// Where the folder, its `config.json` or its weights are missing, damaged, quantised, of
+    /// another kind of model, not finite, or do not fit each other; the message names the file, and
+    /// the tensor. Nothing is allocated before all tensors are known to be there.
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let folder = folder.as_ref();
-        if !folder.is_dir() {
-            return Err(failed(folder, "is not a folder"));
-        }
-        let config = read_config(&folder.join("config.json"))?;
+        let config = LlamaConfig::from_folder(folder)?;
+        let weights = Weights::of(folder)?;
+        weights.check(folder, &config, parameters(&config, device))?;
         let mut model = Self::build(&config, &mut Later(device));
-        let mut missing: Option<BTreeSet<String>> = None;
-        for file in weight_files(folder)? {
-            let mut store = SafetensorsStore::from_file(&file)
+        for file in &weights.files {
+            let mut store = SafetensorsStore::from_file(file)
                 .with_from_adapter(FloatCastAdapter::to(DType::F32))
                 .validate(false)
                 .allow_partial(true);
             let result = model.load_from(&mut store);
-            let result = result.map_err(|error| failed(&file, one_line(&error.to_string())))?;
+            let result = result.map_err(|error| failed(file, one_line(&error.to_string())))?;
             if let Some(error) = result.errors.first() {
-                return Err(failed(&file, one_line(&error.to_string())));
+                return Err(failed(file, one_line(&error.to_string())));
             }
-            if let Some(unknown) = result
-                .unused
-                .iter()
-                .find(|name| !may_be_left(name, &config))
-            {
-                let message = format!("has tensor {unknown}, which this model does not have");
-                return Err(failed(&file, message));
-            }
-            let absent = result.missing.into_iter().map(|(name, _)| name);
-            missing = Some(match missing {
-                None => absent.collect(),
-                Some(before) => absent.filter(|name| before.contains(name)).collect(),
-            });
         }
-        match missing.unwrap_or_default().first() {
-            Some(name) => Err(failed(folder, format!("tensor {name} is missing"))),
-            None => Ok(model),
-        }
+        Ok(model)
     }
 
     /// Writes `config.json` and `model.safetensors`, as f32, into a folder that is made if it is
@@ -124,21 +94,14 @@ impl Llama {
 
     /// Copies what belongs to a model besides its weights: tokenizer, chat template, generation
     /// defaults. Files that are not there are left out; nothing happens where both folders are one.
+    /// Each is read as what its name says before it is written, whole or not at all, and without
+    /// what is not so of the new folder, such as names of code.
     ///
     /// # Errors
     ///
-    /// Where a file cannot be copied.
+    /// Where a file cannot be copied, or is not what its name says.
     pub fn copy_tokenizer(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), Error> {
-        let (from, to) = (from.as_ref(), to.as_ref());
-        fs::create_dir_all(to).map_err(Error::io("create", to))?;
-        let same = fs::canonicalize(from).ok() == fs::canonicalize(to).ok();
-        for name in COMPANIONS {
-            let (source, target) = (from.join(name), to.join(name));
-            if !same && source.is_file() {
-                fs::copy(&source, &target).map_err(Error::io("write", &target))?;
-            }
-        }
-        Ok(())
+        companions::copy(from.as_ref(), to.as_ref())
     }
 }
 
@@ -150,120 +113,65 @@ impl LlamaConfig {
     /// Where the tokenizer has ids that the model does not know.
     pub fn check_tokenizer(&self, tokenizer: &dyn Tokenizer) -> Result<(), Error> {
         let known = self.vocab_size;
-        let ids = tokenizer.vocab_size();
+        let refused = |message: String| Err(Error::Tokenize { message });
         let has = |id: u32| (id as usize) < known;
-        if let Some(id) = tokenizer
-            .bos()
-            .into_iter()
-            .chain([tokenizer.eos()])
-            .find(|id| !has(*id))
-        {
-            let message =
-                format!("a sequence begins or ends with id {id}, and the model has {known}");
-            return Err(Error::Tokenize { message });
+        let ends = tokenizer.bos().into_iter().chain([tokenizer.eos()]);
+        if let Some(id) = ends.into_iter().find(|id| !has(*id)) {
+            return refused(format!(
+                "a sequence begins or ends with id {id}, and the model has {known}"
+            ));
         }
         // Many a tokenizer got a token to pad with after its model was trained.
-        let spare = usize::from(!has(tokenizer.pad()));
-        if ids > known + spare {
-            let message = format!("the tokenizer has {ids} ids, the model {known}");
-            return Err(Error::Tokenize { message });
+        let pad = tokenizer.pad();
+        if pad as usize > known {
+            return refused(format!("padding is id {pad}, and the model has {known}"));
+        }
+        let ids = tokenizer.vocab_size();
+        if ids > known + usize::from(!has(pad)) {
+            return refused(format!("the tokenizer has {ids} ids, the model {known}"));
         }
         Ok(())
     }
+}
 
-    /// Reads `config.json` of a folder, without the weights.
-    ///
-    /// # Errors
-    ///
-    /// Where it is missing, damaged, or of another kind of model.
-    pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
-        read_config(&folder.as_ref().join("config.json"))
+/// Name and shape of every parameter that a configuration asks for; one by one, since it can ask
+/// for billions.
+fn parameters(config: &LlamaConfig, device: &Device) -> impl Iterator<Item = (String, Vec<usize>)> {
+    /// Gathers them from a model of one layer, without making them.
+    #[derive(Default)]
+    struct Names {
+        path: Vec<String>,
+        found: Vec<(String, Vec<usize>)>,
     }
-}
-
-fn read_config(path: &Path) -> Result<LlamaConfig, Error> {
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let config: LlamaConfig =
-        serde_json::from_str(&text).map_err(|error| failed(path, error.to_string()))?;
-    let checked = config.validate();
-    checked.map_err(|error| failed(path, error.to_string()))?;
-    Ok(config)
-}
-
-/// `model.safetensors`, or the shards that the index names.
-fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let whole = folder.join(WEIGHTS);
-    let index = folder.join(INDEX);
-    let files = if whole.is_file() {
-        vec![whole]
-    } else if index.is_file() {
-        shards(folder, &index)?
-    } else {
-        let hint = pickled(folder).map_or_else(String::new, |name| {
-            format!(" ({name} is not read: convert it to safetensors)")
-        });
-        return Err(failed(folder, format!("no {WEIGHTS} and no {INDEX}{hint}")));
+    impl ModuleVisitor for Names {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.into());
+        }
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let shape = param.lazy_shape().to_vec();
+            self.found.push((self.path.join("."), shape));
+        }
+    }
+    const FIRST: &str = "model.layers.0.";
+    let one = LlamaConfig {
+        num_hidden_layers: 1,
+        ..config.clone()
     };
-    for file in &files {
-        check_is_safetensors(file)?;
-    }
-    Ok(files)
-}
-
-/// Name of a weight file in Python's own format, if there is one.
-fn pickled(folder: &Path) -> Option<String> {
-    let files = fs::read_dir(folder).ok()?.flatten();
-    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-    names
-        .filter(|name| name.ends_with(".bin") || name.ends_with(".pth"))
-        .min()
-}
-
-fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, Error> {
-    let text = fs::read_to_string(index).map_err(Error::io("read", index))?;
-    let value: Value =
-        serde_json::from_str(&text).map_err(|error| failed(index, error.to_string()))?;
-    let Some(map) = value["weight_map"]
-        .as_object()
-        .filter(|map| !map.is_empty())
-    else {
-        return Err(failed(index, "has no weight_map"));
-    };
-    let names: BTreeSet<&str> = map.values().filter_map(Value::as_str).collect();
-    let plain = |name: &&str| Path::new(name).file_name() == Some(name.as_ref());
-    match names.iter().find(|name| !plain(name)) {
-        Some(name) => Err(failed(
-            index,
-            format!("names {name}, which is not a file name"),
-        )),
-        None => Ok(names.iter().map(|name| folder.join(name)).collect()),
-    }
-}
-
-/// Names the two usual accidents before the parser says something about headers.
-fn check_is_safetensors(path: &Path) -> Result<(), Error> {
-    use std::io::Read;
-    let mut start = [0; 24];
-    let file = fs::File::open(path).map_err(Error::io("read", path))?;
-    let size = file.metadata().map_err(Error::io("read", path))?.len();
-    let read = file.take(24).read(&mut start);
-    let read = read.map_err(Error::io("read", path))?;
-    if start.starts_with(b"version https://git-lfs") {
-        let message = "is a Git LFS pointer, not the weights: run `git lfs pull`";
-        return Err(failed(path, message));
-    }
-    let header = u64::from_le_bytes(start[..8].try_into().unwrap_or_default());
-    if read < 9 || header.checked_add(8).is_none_or(|end| end > size) || start[8] != b'{' {
-        let message = format!("is not a safetensors file, or is cut off ({size} bytes)");
-        return Err(failed(path, message));
-    }
-    Ok(())
-}
-
-/// Tensors that some writers store although they follow from others.
-fn may_be_left(name: &str, config: &LlamaConfig) -> bool {
-    name.ends_with("rotary_emb.inv_freq")
-        || (name == "lm_head.weight" && config.tie_word_embeddings)
+    let mut names = Names::default();
+    Llama::build(&one, &mut Later(device)).visit(&mut names);
+    let in_layer = |(name, _): &(String, Vec<usize>)| name.starts_with(FIRST);
+    let (layer, rest): (Vec<_>, Vec<_>) = names.found.into_iter().partition(in_layer);
+    let layers = (0..config.num_hidden_layers).flat_map(move |number| {
+        let named = |(name, shape): &(String, Vec<usize>)| {
+            let name = format!("model.layers.{number}.{}", &name[FIRST.len()..]);
+            (name, shape.clone())
+        };
+        layer.iter().map(named).collect::<Vec<_>>()
+    });
+    rest.into_iter().chain(layers)
 }
 
 fn one_line(text: &str) -> String {

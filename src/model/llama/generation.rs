@@ -44,10 +44,11 @@ impl Generate for Llama {
         config.validate()?;
         let mut by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, prompt) in prompts.iter().enumerate() {
-            self.check(row, prompt)?;
+            self.check_prompt(row, prompt)?;
             by_length.entry(prompt.len()).or_default().push(row);
         }
-        let model = self.valid();
+        // Adapters are composed with what they adapt once, not at every token.
+        let model = self.valid().materialize();
         let job = Job {
             start: model.read(shared(prompts)),
             prompts,
@@ -92,7 +93,7 @@ fn shared(prompts: &[Vec<u32>]) -> &[u32] {
 }
 
 impl Llama {
-    fn check(&self, row: usize, prompt: &[u32]) -> Result<(), Error> {
+    fn check_prompt(&self, row: usize, prompt: &[u32]) -> Result<(), Error> {
         let message = |message| Err(Error::Usage { message });
         if prompt.is_empty() {
             return message(format!(

@@ -7,15 +7,16 @@
 
 mod cache;
 mod config;
+mod config_file;
 mod folder;
 mod generation;
+pub(super) mod kinds;
 mod layers;
+mod quantised;
 mod reward;
 mod rope;
-
-pub use config::LlamaConfig;
-#[cfg(feature = "hub")]
-pub(super) use folder::COMPANIONS;
+mod rotary;
+mod weights;
 
 use super::{CausalLm, HiddenStates, Logits};
 use crate::device::check_dtype;
@@ -25,6 +26,7 @@ use crate::sequence::Sequences;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, IndexingUpdateOp, Int, Tensor, TensorData};
 use cache::Cache;
+pub use config::LlamaConfig;
 use layers::{Embedding, Layer, Linear, Maker, RmsNorm};
 use rand::SeedableRng;
 use rand::distr::Distribution;
@@ -176,6 +178,32 @@ impl Llama {
 }
 
 impl CausalLm for Llama {
+    /// Reads the tokens back from the device. What stands in padding does not matter, and the last
+    /// token is not read: a sequence may have one token more than the model reads.
+    fn check(&self, sequences: &Sequences) -> Result<(), Error> {
+        let refused = |message: String| Err(Error::Usage { message });
+        let ([batch, seq], longest) = (sequences.dims(), self.config.max_length());
+        if batch > 0 && seq < 2 {
+            return refused(format!(
+                "a sequence needs at least two tokens to predict one, got {seq}"
+            ));
+        }
+        if seq > longest + 1 {
+            return refused(format!(
+                "the model reads at most {longest} tokens, got a sequence of {seq}"
+            ));
+        }
+        let (vocab, rows) = (self.config.vocab_size, sequences.rows());
+        let beyond = |token: &&i64| usize::try_from(**token).map_or(true, |id| id >= vocab);
+        match rows.iter().flatten().find(beyond) {
+            Some(token) => refused(format!(
+                "the model has token ids up to {}, got {token}",
+                vocab - 1
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Reads the completion mask back from the device, and computes the head where it is true. The
     /// last token is not read: a sequence may have one token more than the model reads.
     ///

@@ -3,7 +3,6 @@
 
 use super::config::LlamaConfig;
 use burn::tensor::{DType, Device, Tensor, TensorData};
-use std::f64::consts::TAU;
 use std::ops::Range;
 
 /// Cosines and sines of some positions, `[1, 1, positions, head_dim]`.
@@ -19,7 +18,7 @@ impl Rope {
         dtype: DType,
         device: &Device,
     ) -> Self {
-        let frequencies = frequencies(config);
+        let (frequencies, scale) = config.frequencies();
         let dim = 2 * frequencies.len();
         let shape = [1, 1, positions.len(), dim];
         let table = |f: fn(f64) -> f64| {
@@ -27,7 +26,7 @@ impl Rope {
             // positions on.
             let row = |position: usize| {
                 let twice = frequencies.iter().chain(&frequencies);
-                twice.map(move |frequency| f(position as f64 * frequency))
+                twice.map(move |frequency| scale * f(position as f64 * frequency))
             };
             let values: Vec<f64> = positions.clone().flat_map(row).collect();
             Tensor::from_data(TensorData::new(values, shape), (device, dtype))
@@ -48,47 +47,9 @@ impl Rope {
     }
 }
 
-fn frequencies(config: &LlamaConfig) -> Vec<f64> {
-    let dim = config.head_dim();
-    let plain = (0..dim / 2).map(|i| config.theta().powf(-2.0 * i as f64 / dim as f64));
-    let Ok(Some(scaling)) = config.llama3_scaling() else {
-        return plain.collect(); // a wrong scaling was refused by `validate`
-    };
-    let scaled = |frequency: f64| {
-        let wavelength = TAU / frequency;
-        if wavelength < scaling.original / scaling.high {
-            return frequency;
-        }
-        if wavelength > scaling.original / scaling.low {
-            return frequency / scaling.factor;
-        }
-        let smooth = (scaling.original / wavelength - scaling.low) / (scaling.high - scaling.low);
-        (1.0 - smooth) * frequency / scaling.factor + smooth * frequency
-    };
-    plain.map(scaled).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn llama3_keeps_fast_and_divides_slow_frequencies() {
-        let mut config = LlamaConfig::new(10, 128, 1, 1);
-        config.rope_theta = Some(500_000.0);
-        let plain = frequencies(&config);
-        config.rope_scaling = Some(serde_json::json!({"rope_type": "llama3", "factor": 8.0,
-            "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}));
-        let scaled = frequencies(&config);
-        assert_eq!(scaled[0], plain[0]);
-        assert_eq!(scaled[63], plain[63] / 8.0);
-        assert!(
-            scaled
-                .iter()
-                .zip(&plain)
-                .all(|(s, p)| *s <= *p && *s >= p / 8.0)
-        );
-    }
 
     #[test]
     fn position_zero_is_left_alone_and_lengths_are_kept() {

@@ -1,8 +1,9 @@
 //! Losses on single completions with thumbs.
 
-use super::Objective;
+use super::fingerprint::check_models;
 use super::forward::forward_objective;
 use super::state::{restored, saved};
+use super::{Fingerprint, Objective};
 use crate::data::BinaryBatch;
 use crate::error::Error;
 use crate::kl::{KlEstimator, KlScope};
@@ -13,6 +14,15 @@ use crate::sequence::Sequences;
 use crate::train::metrics::Metrics;
 use burn::tensor::{DType, Tensor};
 use serde_json::Value;
+
+const FIXED_FREE: &str = "a fixed z0 needs a reference: without one r is log π itself, and only its \
+                          mean over mismatched pairs is a point to compare it with";
+const NO_PAIRS: &str = "z0 is estimated from mismatched pairs, and the batch has none: let the \
+                        batcher make them, or fix z0";
+const ONE_RANK: &str = "gradients are not summed over ranks: each would train a model of its own; \
+                        train with one rank";
+pub(super) const UNBOUNDED: &str = "bounds on log-ratios need a reference: without one they bound \
+                                    the log-probabilities themselves";
 
 impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
     type Batch = BinaryBatch;
@@ -26,6 +36,34 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for KtoLoss {
         let of_policy = policy.log_probs(&batch.completions);
         let of_reference = reference.log_probs(policy, &batch.completions);
         finish(self, batch, of_policy, of_reference)
+    }
+
+    fn check(&self, policy: &M, reference: &R, batch: &BinaryBatch) -> Result<(), Error> {
+        check_models(policy, Some(reference), &batch.completions)?;
+        let estimator = self.estimator();
+        let refused = |message: &str| {
+            Err(Error::Usage {
+                message: message.into(),
+            })
+        };
+        if estimator.num_ranks() > 1 {
+            return refused(ONE_RANK);
+        }
+        let fixed = matches!(estimator.config().scope, KlScope::Fixed { .. });
+        if batch.kl.is_some() {
+            return Ok(());
+        }
+        if fixed {
+            return if R::FREE { refused(FIXED_FREE) } else { Ok(()) };
+        }
+        if batch.mismatched.dims()[0] == 0 {
+            return refused(NO_PAIRS);
+        }
+        check_models(policy, Some(reference), &batch.mismatched)
+    }
+
+    fn fingerprint(&self, policy: &M, reference: &R, batch: &BinaryBatch) -> Fingerprint {
+        Fingerprint::of(policy, Some(reference), &batch.completions)
     }
 
     /// Estimates z0 over all micro-batches, unless the scope is the micro-batch or z0 is given.
@@ -89,10 +127,7 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
         let batch = ready(loss.estimator(), R::FREE, batch, |mismatched| {
             self.log_probs(frozen_tokens(policy, reference, mismatched))
         });
-        assert!(
-            !R::FREE,
-            "bounds on log-ratios need a reference: without one they bound the log-probabilities themselves"
-        );
+        assert!(!R::FREE, "{UNBOUNDED}");
         let completions = tokens(policy, policy, reference, &batch.completions);
         let (of_policy, of_reference) = self.log_probs(completions);
         finish(loss, batch, of_policy, of_reference)
@@ -108,7 +143,18 @@ impl<M: CausalLm, R: TokenReference<M>> Objective<M, R> for TokenLevel<KtoLoss> 
         format!("{self:?}")
     }
 
-    forward_objective! { this => (this.loss(), this.loss_mut()), except evaluate prepare identity }
+    fn check(&self, policy: &M, reference: &R, batch: &BinaryBatch) -> Result<(), Error> {
+        if R::FREE {
+            return Err(Error::Usage {
+                message: UNBOUNDED.into(),
+            });
+        }
+        self.loss().check(policy, reference, batch)
+    }
+
+    forward_objective! {
+        this => (this.loss(), this.loss_mut()), except evaluate check prepare identity
+    }
 }
 
 /// The mismatched pairs are not looked at.
@@ -124,6 +170,14 @@ impl<M: CausalLm, R: Reference<M>> Objective<M, R> for BcoLoss {
             Some(weights) => self.forward_weighted(of_policy, of_reference, desirable, weights),
             None => self.forward(of_policy, of_reference, desirable),
         }
+    }
+
+    fn check(&self, policy: &M, reference: &R, batch: &BinaryBatch) -> Result<(), Error> {
+        check_models(policy, Some(reference), &batch.completions)
+    }
+
+    fn fingerprint(&self, policy: &M, reference: &R, batch: &BinaryBatch) -> Fingerprint {
+        Fingerprint::of(policy, Some(reference), &batch.completions)
     }
 
     fn weight(&self, batch: &BinaryBatch) -> f64 {
@@ -240,10 +294,7 @@ fn estimate(
     log_probs: impl Fn(&Sequences) -> (Tensor<1>, Tensor<1>),
 ) {
     if let KlScope::Fixed { value } = estimator.config().scope {
-        assert!(
-            !free,
-            "a fixed z0 needs a reference: without one r is log π itself, and only its mean over mismatched pairs is a point to compare it with"
-        );
+        assert!(!free, "{FIXED_FREE}");
         for batch in window {
             let device = batch.completions.tokens.device().inner();
             batch.kl = Some(Tensor::full([1], value, (&device, DType::F32)));

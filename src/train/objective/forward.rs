@@ -25,6 +25,28 @@ macro_rules! forward_objective {
                 $crate::train::Objective::<M, R>::evaluate($inner, policy, reference, batch)
             }
         }
+        $crate::train::unless! { check in [$($($own)+)?]
+            fn check(
+                &self,
+                policy: &M,
+                reference: &R,
+                batch: &Self::Batch,
+            ) -> Result<(), $crate::error::Error> {
+                let $this = self;
+                $crate::train::Objective::<M, R>::check($inner, policy, reference, batch)
+            }
+        }
+        $crate::train::unless! { fingerprint in [$($($own)+)?]
+            fn fingerprint(
+                &self,
+                policy: &M,
+                reference: &R,
+                batch: &Self::Batch,
+            ) -> $crate::train::Fingerprint {
+                let $this = self;
+                $crate::train::Objective::<M, R>::fingerprint($inner, policy, reference, batch)
+            }
+        }
         $crate::train::unless! { prepare in [$($($own)+)?]
             fn prepare(&self, policy: &M, reference: &R, window: &mut [Self::Batch]) {
                 let $this = self;
@@ -91,6 +113,8 @@ macro_rules! forward_objective {
 /// The code behind a list of names, unless the name before it stands in the list.
 macro_rules! unless {
     (evaluate in [evaluate $($rest:ident)*] $($code:tt)*) => {};
+    (check in [check $($rest:ident)*] $($code:tt)*) => {};
+    (fingerprint in [fingerprint $($rest:ident)*] $($code:tt)*) => {};
     (prepare in [prepare $($rest:ident)*] $($code:tt)*) => {};
     (weight in [weight $($rest:ident)*] $($code:tt)*) => {};
     (tokens in [tokens $($rest:ident)*] $($code:tt)*) => {};

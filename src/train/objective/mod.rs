@@ -2,6 +2,7 @@
 
 mod beta_dpo;
 mod binary;
+mod fingerprint;
 pub(crate) mod forward;
 mod preference;
 mod reward;
@@ -10,6 +11,8 @@ pub(in crate::train) mod state;
 mod wpo;
 
 pub use beta_dpo::{BetaDpo, BetaDpoConfig};
+pub use fingerprint::Fingerprint;
+pub(in crate::train) use fingerprint::agree;
 pub use sft::SmoothedSft;
 pub use wpo::Wpo;
 
@@ -87,6 +90,25 @@ pub trait Objective<M, R> {
     /// The loss of a batch, differentiable in the policy only.
     fn evaluate(&self, policy: &M, reference: &R, batch: Self::Batch) -> Self::Output;
 
+    /// Whether a batch can be evaluated with these models: [`Trainer`](crate::train::Trainer) asks
+    /// before it does, so that what cannot be is an error and no panic. Yes by default.
+    ///
+    /// # Errors
+    ///
+    /// Where tokens are none of the policy's, sequences are too long for it, or the loss needs what
+    /// batch or reference do not have.
+    fn check(&self, policy: &M, reference: &R, batch: &Self::Batch) -> Result<(), Error> {
+        let _ = (policy, reference, batch);
+        Ok(())
+    }
+
+    /// What policy and reference say of a batch of a few rows: by it a checkpoint knows the models
+    /// that its run began with. Empty by default, which says nothing.
+    fn fingerprint(&self, policy: &M, reference: &R, batch: &Self::Batch) -> Fingerprint {
+        let _ = (policy, reference, batch);
+        Fingerprint::default()
+    }
+
     /// Called once an optimizer step with all of its micro-batches, before any of them is
     /// evaluated.
     ///
@@ -132,8 +154,10 @@ pub trait Objective<M, R> {
         false
     }
 
-    /// The name of the loss and its settings, before training: a run is continued with the same
-    /// only. Empty by default, which says nothing.
+    /// The name of the loss and its settings: a run is continued with the same only. What moves
+    /// while it trains may be part of it as long as [`restore`](Self::restore) brings it back: the
+    /// trainer asks with the state restored that the run began with. Empty by default, which says
+    /// nothing.
     fn identity(&self) -> String {
         String::new()
     }

@@ -1,8 +1,11 @@
 //! Losses on pairs.
 
-use super::Objective;
+use super::binary::UNBOUNDED;
+use super::fingerprint::check_models;
 use super::forward::forward_objective;
+use super::{Fingerprint, Objective};
 use crate::data::PreferenceBatch;
+use crate::error::Error;
 use crate::loss::{Pair, PreferenceInput, PreferenceLoss, PreferenceOutput, TokenLevel, Tokens};
 use crate::model::CausalLm;
 use crate::reference::{Reference, TokenReference};
@@ -15,6 +18,14 @@ impl<M: CausalLm, R: Reference<M>, L: PreferenceLoss> Objective<M, R> for L {
 
     fn evaluate(&self, policy: &M, reference: &R, batch: PreferenceBatch) -> PreferenceOutput {
         self.compute(input(L::REFERENCE, policy, reference, batch))
+    }
+
+    fn check(&self, policy: &M, reference: &R, batch: &PreferenceBatch) -> Result<(), Error> {
+        check_pair(L::REFERENCE, policy, reference, batch)
+    }
+
+    fn fingerprint(&self, policy: &M, reference: &R, batch: &PreferenceBatch) -> Fingerprint {
+        Fingerprint::of(policy, L::REFERENCE.then_some(reference), &batch.chosen)
     }
 
     fn prepare(&self, _policy: &M, _reference: &R, window: &mut [PreferenceBatch]) {
@@ -43,10 +54,7 @@ impl<M: CausalLm, R: TokenReference<M>, L: PreferenceLoss> Objective<M, R> for T
     type Output = PreferenceOutput;
 
     fn evaluate(&self, policy: &M, reference: &R, batch: PreferenceBatch) -> PreferenceOutput {
-        assert!(
-            !R::FREE || !self.is_bounded(),
-            "bounds on log-ratios need a reference: without one they bound the log-probabilities themselves"
-        );
+        assert!(!R::FREE || !self.is_bounded(), "{UNBOUNDED}");
         let tokens = |sequences: &Sequences| {
             let of_policy = policy.token_log_probs(sequences);
             // Bounds are on log-ratios, so they need a reference even where the loss does not.
@@ -67,7 +75,29 @@ impl<M: CausalLm, R: TokenReference<M>, L: PreferenceLoss> Objective<M, R> for T
         format!("{self:?}")
     }
 
-    forward_objective! { this => (this.loss(), this.loss_mut()), except evaluate identity }
+    fn check(&self, policy: &M, reference: &R, batch: &PreferenceBatch) -> Result<(), Error> {
+        if R::FREE && self.is_bounded() {
+            return Err(Error::Usage {
+                message: UNBOUNDED.into(),
+            });
+        }
+        let with_reference = L::REFERENCE || self.is_bounded();
+        check_pair(with_reference, policy, reference, batch)
+    }
+
+    forward_objective! { this => (this.loss(), this.loss_mut()), except evaluate check identity }
+}
+
+/// Whether both sides can be read, by the reference only where it is looked at.
+pub(super) fn check_pair<M: CausalLm, R: Reference<M>>(
+    with_reference: bool,
+    policy: &M,
+    reference: &R,
+    batch: &PreferenceBatch,
+) -> Result<(), Error> {
+    let reference = with_reference.then_some(reference);
+    check_models(policy, reference, &batch.chosen)?;
+    check_models(policy, reference, &batch.rejected)
 }
 
 /// The passes of a loss on pairs, the reference's only where it is looked at.

@@ -1,9 +1,11 @@
 //! Reward models.
 
-use super::Objective;
+use super::{Fingerprint, Objective};
 use crate::data::PreferenceBatch;
+use crate::error::Error;
 use crate::loss::{Pair, RewardLoss, RewardOutput};
 use crate::model::{HiddenStates, RewardModel};
+use crate::reference::ReferenceFree;
 
 impl<M: HiddenStates, R> Objective<RewardModel<M>, R> for RewardLoss {
     type Batch = PreferenceBatch;
@@ -18,6 +20,26 @@ impl<M: HiddenStates, R> Objective<RewardModel<M>, R> for RewardLoss {
     ) -> RewardOutput {
         let rewards = Pair::new(model.rewards(&batch.chosen), model.rewards(&batch.rejected));
         self.run(rewards, batch.margins, batch.weights)
+    }
+
+    fn check(
+        &self,
+        model: &RewardModel<M>,
+        _reference: &R,
+        batch: &PreferenceBatch,
+    ) -> Result<(), Error> {
+        model.backbone.check(&batch.chosen)?;
+        model.backbone.check(&batch.rejected)
+    }
+
+    fn fingerprint(
+        &self,
+        model: &RewardModel<M>,
+        _reference: &R,
+        batch: &PreferenceBatch,
+    ) -> Fingerprint {
+        // The head begins at 0 and would tell nothing.
+        Fingerprint::of(&model.backbone, None::<&ReferenceFree>, &batch.chosen)
     }
 
     fn weight(&self, batch: &PreferenceBatch) -> f64 {

@@ -1,10 +1,13 @@
 //! Losses on demonstrations.
 
-use super::Objective;
+use super::fingerprint::check_models;
 use super::forward::forward_objective;
+use super::{Fingerprint, Objective};
+use crate::error::Error;
 use crate::logprob::{token_log_probs, uniform_log_probs};
 use crate::loss::{SftLoss, SftOutput};
 use crate::model::{CausalLm, Logits};
+use crate::reference::ReferenceFree;
 use crate::sequence::Sequences;
 
 impl<M: CausalLm, R> Objective<M, R> for SftLoss {
@@ -18,6 +21,14 @@ impl<M: CausalLm, R> Objective<M, R> for SftLoss {
     /// If labels are to be smoothed: that is for [`SmoothedSft`].
     fn evaluate(&self, policy: &M, _reference: &R, batch: Sequences) -> SftOutput {
         self.forward(policy.token_log_probs(&batch), batch.target_mask())
+    }
+
+    fn check(&self, policy: &M, _reference: &R, batch: &Sequences) -> Result<(), Error> {
+        check_models(policy, None::<&ReferenceFree>, batch)
+    }
+
+    fn fingerprint(&self, policy: &M, _reference: &R, batch: &Sequences) -> Fingerprint {
+        Fingerprint::of(policy, None::<&ReferenceFree>, batch)
     }
 
     fn weight(&self, batch: &Sequences) -> f64 {

@@ -3,7 +3,7 @@
 use crate::disk;
 use crate::error::Error;
 use crate::train::run::config::TrainerConfig;
-use crate::train::run::identity::Identity;
+use crate::train::run::identity::{Identity, Start};
 use crate::train::run::manifest;
 use crate::train::run::optimizer::Optimizer;
 use burn::module::Module;
@@ -77,6 +77,8 @@ pub(super) struct Resumed<M> {
     pub(super) position: Position<M>,
     /// What the objective carried.
     pub(super) objective: Value,
+    /// What its run began with.
+    pub(super) start: Start,
     /// The folder it was read from, for a reference that moves.
     pub(super) folder: PathBuf,
 }
@@ -141,6 +143,13 @@ impl Checkpoint {
         disk::replace_folder(&new, &self.folder, &self.old())
     }
 
+    /// What the run that stands here began with; `None` if there is no checkpoint, or one that
+    /// cannot be read, which [`load`](Self::load) says.
+    pub(super) fn start(&self) -> Option<Start> {
+        let folder = self.whole().ok()??.folder;
+        Some(SavedState::read(&folder).ok()?.run.start)
+    }
+
     /// The run that stands here; `None` if there is no checkpoint. Where that is damaged it is the
     /// run of the older one beside it, if a save was cut off and left one.
     pub(super) fn load<M: Module>(
@@ -153,11 +162,10 @@ impl Checkpoint {
             return Ok(None);
         };
         let state = SavedState::read(&folder)?;
-        if state.run != *identity {
-            let what = identity.difference(&state.run).unwrap_or_default();
+        if let Some(what) = identity.difference(&state.run) {
             let message = format!(
-                "belongs to another run: {what}; a run goes on as it began, others need a folder \
-                 of their own"
+                "a run goes on as it began, others need a folder of their own; this one belongs \
+                 to another run: {what}"
             );
             return Err(failed(&folder.join(STATE), message));
         }
@@ -179,6 +187,7 @@ impl Checkpoint {
                 warning,
             },
             objective: state.objective,
+            start: state.run.start,
             folder,
         }))
     }

@@ -33,12 +33,12 @@ where
         let mut rng = draws::of_evaluation(config.seed, batch);
         let size = config.micro_batch_size;
         let window = batcher.window(examples, indices, size, &mut rng, device);
-        let mut window = window.map_err(|error| match error {
-            Error::Dataset { message } => Error::Dataset {
-                message: format!("held-out examples: {message}"),
-            },
-            other => other,
-        })?;
+        let mut window = window.map_err(of_held_out)?;
+        for batch in &window {
+            objective
+                .check(&policy, reference, batch)
+                .map_err(of_held_out)?;
+        }
         objective.prepare(&policy, reference, &mut window);
         for batch in window {
             let weight = objective.weight(&batch);
@@ -77,4 +77,18 @@ where
         }
     }
     blame::listed("held-out", rows)
+}
+
+/// An error of held-out examples says that it is of them.
+fn of_held_out(error: Error) -> Error {
+    let of = |message| format!("held-out examples: {message}");
+    match error {
+        Error::Dataset { message } => Error::Dataset {
+            message: of(message),
+        },
+        Error::Usage { message } => Error::Usage {
+            message: of(message),
+        },
+        other => other,
+    }
 }

@@ -22,3 +22,4 @@ mod setup;
 mod start_check;
 pub(super) mod step;
 pub(super) mod trainer;
+mod work;

@@ -4,6 +4,9 @@ use crate::data::{Batcher, RowInfo, Sampler, SamplerConfig};
 use crate::error::Error;
 use crate::train::run::config::TrainerConfig;
 
+/// Epochs that are laid out one by one, where they differ.
+const LONGEST: usize = 100_000;
+
 /// The epochs of a run, laid out in steps.
 pub(super) struct Plan {
     sampler: Sampler,
@@ -83,6 +86,11 @@ impl Plan {
         }
         let (epochs, total) = if differ {
             let most = config.max_steps.unwrap_or(usize::MAX);
+            let (epochs, bound) = (
+                config.epochs.min(most),
+                "must be at most 100000 with one_per_prompt",
+            );
+            Error::check(epochs <= LONGEST, "epochs", bound, config.epochs)?;
             let mut starts = vec![0];
             let mut end = 0;
             for epoch in 0..config.epochs {

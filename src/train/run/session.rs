@@ -6,7 +6,7 @@ use crate::reference::Reference;
 use crate::train::metrics::LossOutput;
 use crate::train::objective::Objective;
 use crate::train::run::blame;
-use crate::train::run::checkpoint::{Checkpoint, Position, Snapshot};
+use crate::train::run::checkpoint::{Checkpoint, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
 use crate::train::run::folder::{Place, RunFolder};
@@ -14,26 +14,18 @@ use crate::train::run::held_out;
 use crate::train::run::hook::{
     CheckpointDone, EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone,
 };
-use crate::train::run::identity::{Definition, Identity};
+use crate::train::run::identity::{Definition, Identity, Start};
 use crate::train::run::optimizer::Optimizer;
 use crate::train::run::outcome::Run;
 use crate::train::run::plan::Plan;
 use crate::train::run::setup::Setup;
 use crate::train::run::start_check::reference_warning;
 use crate::train::run::step::{num_trainable, train_step};
+use crate::train::run::work::Work;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-
-/// What a run trains on and with.
-pub(super) struct Work<'a, R, L, B: Batcher> {
-    pub(super) reference: &'a R,
-    pub(super) objective: &'a mut L,
-    pub(super) batcher: &'a B,
-    pub(super) train: &'a [B::Example],
-    pub(super) held_out: &'a [B::Example],
-}
 
 /// A run between two steps.
 pub(super) struct Session<'a, M, R, L, B: Batcher> {
@@ -69,6 +61,14 @@ where
         let place = setup.place()?;
         let plan = Plan::new(&setup.config, &setup.sampler, work.batcher, work.train)?;
         let device = plain_device(&policy)?;
+        let checkpoint = place.as_ref().map(Place::checkpoint);
+        let resumable = checkpoint.as_ref().filter(|_| setup.resume);
+        if let Some(start) = resumable.and_then(Checkpoint::start) {
+            // An object that was trained with before says what it is as it was then. Where it
+            // cannot, it is another one, which its identity says.
+            let _ = work.objective.restore(&start.objective);
+        }
+        let probe = work.probe(setup, &policy, &device);
         let identity = Identity::new(Definition {
             config: &setup.config,
             sampler: &setup.sampler,
@@ -76,10 +76,13 @@ where
             fingerprint: work.batcher.fingerprint(work.train),
             loss: work.objective.identity(),
             reference: work.reference.identity(),
+            start: Start {
+                objective: work.objective.state(),
+                models: work.fingerprint(&policy, probe.as_ref()),
+            },
         });
-        let checkpoint = place.as_ref().map(Place::checkpoint);
-        let resumable = checkpoint.as_ref().filter(|_| setup.resume);
-        let position = work.position(setup, resumable, &identity, policy.train())?;
+        let position =
+            work.position(setup, resumable, &identity, probe.as_ref(), policy.train())?;
         let step = position.step;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| step > plan.total()) {
             return Err(Error::Checkpoint {
@@ -125,6 +128,12 @@ where
         for message in warnings.into_iter().flatten() {
             session.warn(&message)?;
         }
+        // Of a fresh run only: after a step rewards are no longer 0.
+        let relative = !R::FREE && session.work.objective.relative_rewards();
+        let warning = reference_warning(&session.identity.start.models);
+        if let Some(message) = warning.filter(|_| step == 0 && relative) {
+            session.warn(&message)?;
+        }
         Ok(session)
     }
 
@@ -154,12 +163,7 @@ where
             &mut draws::of_step(config.seed, step),
             &self.device,
         )?;
-        if window.is_empty() {
-            return Err(Error::Training {
-                step,
-                message: "the batcher made no batch of its examples".into(),
-            });
-        }
+        self.work.check(step, &self.run.policy, &window)?;
         let learning_rate = config.learning_rate_at(step, total);
         // As this step has them: observing it may turn some.
         let settings = self.work.objective.settings();
@@ -233,14 +237,6 @@ where
             stop: &self.setup.stop,
         };
         tell(&mut self.listeners, |hook| hook.on_evaluate(&done))?;
-        // Of a fresh run only: after a step rewards are no longer 0.
-        let relative = !R::FREE && work.objective.relative_rewards();
-        if step == 0
-            && relative
-            && let Some(message) = reference_warning(&metrics)
-        {
-            self.warn(&message)?;
-        }
         self.run.evaluations.push((step, metrics));
         self.heed_stop();
         Ok(())
@@ -319,46 +315,6 @@ where
         let asked = self.setup.stop.load(Ordering::Relaxed);
         let between = self.run.last.is_some() && self.run.steps < self.plan.total();
         self.run.interrupted |= asked && between;
-    }
-}
-
-impl<R, L, B: Batcher> Work<'_, R, L, B> {
-    /// The place to start from: the checkpoint if there is one, which objective and reference then
-    /// go on from too.
-    fn position<M>(
-        &mut self,
-        setup: &Setup,
-        checkpoint: Option<&Checkpoint>,
-        identity: &Identity,
-        policy: M,
-    ) -> Result<Position<M>, Error>
-    where
-        M: Module,
-        R: Reference<M>,
-        L: Objective<M, R>,
-    {
-        if let Some(checkpoint) = checkpoint
-            && let Some(resumed) = checkpoint.load(identity, policy.clone(), &setup.config)?
-        {
-            let restored = self.objective.restore(&resumed.objective);
-            restored.map_err(|error| Error::Checkpoint {
-                path: resumed.folder.clone(),
-                message: error.to_string(),
-            })?;
-            self.reference.load(&resumed.folder)?;
-            return Ok(resumed.position);
-        }
-        Ok(Position {
-            optimizer: Optimizer::new(&setup.config.optimizer, &policy),
-            policy,
-            step: 0,
-            evaluation_due: true,
-            from: None,
-            warning: checkpoint.map(|checkpoint| {
-                let folder = checkpoint.folder().display();
-                format!("{folder} is not there: the run begins at its first step")
-            }),
-        })
     }
 }
 

@@ -27,9 +27,14 @@ pub(super) struct Setup {
 }
 
 impl Setup {
-    /// Holds the output folder, if there is one. Refuses settings that would be without effect, a
-    /// folder in which another run goes on, and one where a run stands that would be lost.
+    /// Holds the output folder, if there is one. Refuses settings that would be without effect or
+    /// train several models, a folder in which another run goes on, and one where a run stands that
+    /// would be lost.
     pub(super) fn place(&self) -> Result<Option<Place>, Error> {
+        let ranks = self.sampler.ranks;
+        let alone = "must be 1 in training: gradients are not summed over ranks, each would train \
+                     a model of its own";
+        Error::check(ranks <= 1, "ranks", alone, ranks)?;
         let Some(folder) = &self.output else {
             let needs = "needs an output folder";
             Error::check(!self.resume, "resume", needs, "none")?;

@@ -1,21 +1,22 @@
 //! Whether the reference is the policy that training starts from.
 
-use crate::train::metrics::Metrics;
+use crate::train::objective::{Fingerprint, agree};
 
-/// Rewards further from 0 than this do not come from rounding.
-const TOLERANCE: f64 = 0.01;
-
-/// What to say of `metrics` that were taken before the first step, where rewards are relative to
-/// the reference.
-pub(super) fn reference_warning(metrics: &Metrics) -> Option<String> {
-    let rewards = ["rewards/chosen", "rewards/rejected"].map(|name| metrics.get(name));
-    let rewards = rewards.into_iter().flatten();
-    let furthest = rewards.max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
-    (furthest.abs() > TOLERANCE).then(|| {
+/// What to say of what the models said of a few rows before the first step, where rewards are
+/// relative to the reference.
+pub(super) fn reference_warning(models: &Fingerprint) -> Option<String> {
+    if agree(&models.policy, &models.reference) {
+        return None;
+    }
+    let rows = models.policy.iter().zip(&models.reference);
+    let ratios = rows.map(|(policy, reference)| policy - reference);
+    let furthest = ratios.max_by(|a, b| a.abs().total_cmp(&b.abs()))?;
+    // What is not finite is refused elsewhere, by another name.
+    furthest.is_finite().then(|| {
         format!(
-            "rewards at step 0 are {furthest:.2}, not 0: the reference is not the policy that \
-             training starts from; make it of that policy, before training: \
-             Frozen::new(&policy)"
+            "rewards at step 0 are not 0, log π − log π_ref of a completion is {furthest:.2}: the \
+             reference is not the policy that training starts from; make it of that policy, before \
+             training: Frozen::new(&policy)"
         )
     })
 }
@@ -24,33 +25,39 @@ pub(super) fn reference_warning(metrics: &Metrics) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn metrics(chosen: Option<f64>, rejected: Option<f64>) -> Metrics {
-        let mut metrics = Metrics::default();
-        metrics.add("loss", 1.0, 2.0);
-        for (name, mean) in [("rewards/chosen", chosen), ("rewards/rejected", rejected)] {
-            if let Some(mean) = mean {
-                metrics.add(name, 4.0 * mean, 4.0);
-            }
+    fn models(policy: &[f64], reference: &[f64]) -> Fingerprint {
+        Fingerprint {
+            policy: policy.into(),
+            reference: reference.into(),
         }
-        metrics
     }
 
     #[test]
     fn the_policy_itself_gives_no_warning() {
-        assert_eq!(reference_warning(&metrics(Some(0.0), Some(-0.0))), None);
-        assert_eq!(reference_warning(&metrics(Some(1e-3), None)), None);
-        assert_eq!(reference_warning(&metrics(None, None)), None, "no rewards");
+        assert_eq!(
+            reference_warning(&models(&[-40.0, -1.0], &[-40.0, -1.0])),
+            None
+        );
+        assert_eq!(
+            reference_warning(&models(&[-40.0], &[-40.01])),
+            None,
+            "rounding"
+        );
+        assert_eq!(
+            reference_warning(&models(&[-40.0], &[])),
+            None,
+            "none is looked at"
+        );
+        assert_eq!(reference_warning(&models(&[f64::NAN], &[-1.0])), None);
     }
 
     #[test]
-    fn another_model_is_named_by_the_reward_that_is_furthest_off() {
-        let warning = reference_warning(&metrics(Some(3.494), Some(-2.0))).unwrap();
+    fn another_model_is_named_by_the_row_that_is_furthest_off() {
+        let warning = reference_warning(&models(&[-40.0, -8.0, -9.0], &[-40.0, -9.0, -5.5]));
         assert!(
-            warning.starts_with("rewards at step 0 are 3.49, not 0: the reference is not"),
-            "{warning}"
+            warning
+                .unwrap()
+                .contains("of a completion is -3.50: the reference is not")
         );
-        let warning = reference_warning(&metrics(None, Some(-0.5))).unwrap();
-        assert!(warning.contains("-0.50"), "{warning}");
-        assert!(reference_warning(&metrics(Some(f64::NAN), None)).is_none());
     }
 }

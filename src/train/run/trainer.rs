@@ -15,8 +15,9 @@ use crate::train::run::lock::Lock;
 use crate::train::run::outcome::Run;
 use crate::train::run::plan::Plan;
 use crate::train::run::progress::Progress;
-use crate::train::run::session::{Session, Work};
+use crate::train::run::session::Session;
 use crate::train::run::setup::Setup;
+use crate::train::run::work::Work;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::PathBuf;
@@ -202,27 +203,28 @@ impl Trainer {
     ///
     /// The policy need not be on an autodiff device. Build the reference before:
     /// [`Frozen::new`](crate::reference::Frozen::new) keeps the policy as it is now. Where rewards
-    /// are relative to a reference and not 0 on held-out examples before the first step, it is
-    /// another model; that is a warning, on standard error or of a [`Hook`].
+    /// are relative to a reference and not 0 on a few examples before the first step, it is another
+    /// model; that is a warning, on standard error or of a [`Hook`]. A run that goes on must be
+    /// given the reference that it began with, and the policy that it began with or left.
     ///
     /// # Errors
     ///
     /// | error | when |
     /// |---|---|
     /// | [`Error::Dataset`] | there are no examples, or a batch cannot be made of them |
-    /// | [`Error::Config`] | the sampler cannot be used; `checkpoint_every` or a resumed run without an output folder |
+    /// | [`Error::Config`] | the sampler cannot be used, or shards the data over ranks; `checkpoint_every` or a resumed run without an output folder |
     /// | [`Error::Busy`] | another run goes on in the output folder |
     /// | [`Error::Occupied`] | another run stands in the output folder |
     /// | [`Error::Io`] | a file cannot be written |
     /// | [`Error::Checkpoint`] | the checkpoint is damaged, or of another run |
-    /// | [`Error::Training`] | loss or gradient are no longer finite; no parameter can be trained, or they are on several devices |
+    /// | [`Error::Training`] | a batch is refused by model, reference or loss, as [`Objective::check`] says; loss or gradient are no longer finite; no parameter can be trained, or they are on several devices |
     ///
     /// and those of the batcher and of hooks. What was written until then stays.
     ///
     /// # Panics
     ///
-    /// Where a loss, model or reference does: on shapes that do not agree, or a combination that
-    /// makes no sense, such as bounds on log-ratios without a reference.
+    /// Where a loss, model or reference does, on what its `check` does not know of: shapes that do
+    /// not agree, as a rule.
     pub fn fit<M, R, L, B>(
         &self,
         policy: M,

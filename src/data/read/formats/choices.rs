@@ -9,4 +9,6 @@ pub(in crate::data) struct Choices {
     pub(in crate::data) score_ratio: f64,
     /// UltraFeedback: the critic's overall mark instead of the mean of the ratings.
     pub(in crate::data) overall_score: bool,
+    /// Conversations: every turn is a demonstration.
+    pub(in crate::data) every_turn: bool,
 }

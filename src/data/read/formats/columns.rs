@@ -1,29 +1,40 @@
 //! Texts or messages in columns named after what they are.
 
 use crate::data::example::Prompt;
+use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
+use crate::data::read::row::asked::asked;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::context::in_context;
+use crate::data::read::row::conversation::conversation;
 use crate::data::read::row::labelled::labelled;
-use crate::data::read::row::messages::split_last;
-use crate::data::read::row::pair::preference;
+use crate::data::read::row::names::{CHOSEN, COMPLETION, LABEL, MESSAGES, PROMPT, REJECTED, SCORE};
+use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
+use crate::data::reason::DropReason;
 
 pub(super) const FORM: Form = Form {
     format: Format::Columns,
     name: "columns",
     recognises: |columns| {
-        columns.completion.is_some() || columns.messages.is_some() || columns.is_pair()
+        let answers = [&COMPLETION, &MESSAGES];
+        answers.iter().any(|column| columns.knows(column))
+            || (columns.knows(&CHOSEN) && columns.knows(&REJECTED))
+            || is_text(columns)
     },
     reads: &[
         "prompt",
+        "input",
+        "context",
+        "history",
         "completion",
         "messages",
         "chosen",
         "rejected",
         "chosen_messages",
         "rejected_messages",
+        "text",
         "label",
         "kto_tag",
         "weight",
@@ -31,31 +42,61 @@ pub(super) const FORM: Form = Form {
         "system",
         "tools",
     ],
-    reports_unread: true,
+    // Of UltraFeedback as pairs and what is made like it.
+    beside: &["prompt_id", "score_chosen", "score_rejected"],
     unweighted: None,
-    asks_apart: false,
-    answers: &[
-        "messages",
-        "completion",
-        "chosen",
-        "rejected",
-        "chosen_messages",
-        "rejected_messages",
-    ],
-    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
+    parse: |columns, choices| Ok(vec![in_context(columns, parse(columns, choices)?)?]),
 };
 
-fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
-    if columns.is_pair() {
+fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
+    if is_pair(columns) {
         return preference(columns);
     }
-    if let Some(completion) = columns.completion {
-        let prompt = columns.required("prompt")?;
-        let answer = Answer::of(completion)?;
-        let prompt = answer.prompt(&prompt.prompt()?)?;
+    let own = |column: &str| columns.row.get(column).is_some_and(|v| !v.is_null());
+    // A conversation is whole, so it goes before an answer of another name, but not before what
+    // is called just so.
+    if columns.gives(&MESSAGES) && !own(COMPLETION.name) {
+        return conversation(columns, columns.needs(&MESSAGES)?, choices.every_turn);
+    }
+    if columns.gives(&COMPLETION) {
+        let prompt = match asked(columns)? {
+            Some(prompt) => prompt,
+            None => columns.needs(&PROMPT)?.prompt()?,
+        };
+        let answer = Answer::of(columns.needs(&COMPLETION)?)?;
+        let prompt = answer.prompt(&prompt)?;
         return labelled(columns, prompt, answer.text);
     }
-    let messages = columns.required("messages")?.messages()?;
-    let (prompt, completion) = split_last(messages, "messages")?;
-    labelled(columns, Prompt::Messages(prompt), completion)
+    if is_text(columns) {
+        return text(columns);
+    }
+    // Null, or an answer without another.
+    Err(match columns.knows(&MESSAGES) {
+        true => DropReason::EmptyConversation.into(),
+        false => DropReason::EmptyCompletion.into(),
+    })
+}
+
+/// Whether a row is a text and nothing else.
+fn is_text(columns: &Columns<'_>) -> bool {
+    let others = [&PROMPT, &COMPLETION, &MESSAGES, &CHOSEN, &REJECTED];
+    columns.has(&["text"]) && !others.iter().any(|column| columns.gives(column))
+}
+
+/// A text that is learned as a whole.
+fn text(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
+    if let Some(column) = [&LABEL, &SCORE].iter().find(|column| columns.gives(column)) {
+        return Err(format!(
+            "has a \"{}\" of a \"text\", where a prompt and its answer are needed: found {}",
+            column.name,
+            columns.found()
+        )
+        .into());
+    }
+    let cell = columns.required("text")?;
+    if cell.value.is_null() {
+        return Err(DropReason::EmptyCompletion.into());
+    }
+    let text = cell.text()?;
+    labelled(columns, Prompt::Text(String::new()), text.into())
 }

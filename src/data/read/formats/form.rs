@@ -9,13 +9,14 @@ use crate::data::read::row::parsed::{Parsed, Wrong};
 ///
 /// | format | columns | one row becomes |
 /// |---|---|---|
-/// | `columns` | `prompt` + `completion` \[+ `label` or `score`\], `messages` \[+ `label`\], \[`prompt` +\] `chosen` + `rejected`; texts or messages | what it says |
+/// | `columns` | `prompt` + `completion` \[+ `label` or `score`\], `messages` \[+ `label`\], \[`prompt` +\] `chosen` + `rejected`; texts or messages; `text` | what it says |
 /// | `hh` | `chosen` + `rejected`, transcripts of Anthropic-HH | a pair |
 /// | `oasst` | OpenAssistant's trees, `message_tree_id` + `prompt`, or one message with `replies` a row | the ranked answers of each prompt in the tree |
 /// | `shp` | Stanford Human Preferences: `history`, `human_ref_A`, `human_ref_B`, `labels`, `score_A`, `score_B` | a pair |
 /// | `ultra-feedback` | UltraFeedback as rated: `instruction`, `completions` with `annotations` | the rated answers of a prompt |
 /// | `halos` | HALOs: `prompt`, `output` + `label`, or `output_A` + `output_B` + `label` | a thumb, or a pair |
 /// | `sharegpt` | `conversations` \[+ `chosen` + `rejected`, or `label` or `kto_tag`\], \[`system`\] | a pair, a thumb or a demonstration |
+/// | `verdict` | two answers and which is better, such as `response_0` + `response_1` + `better_response_id`, `conversation_a` + `conversation_b` + `winner`, `answer_a` + `answer_b` + `score_a` + `score_b` | a pair, or nothing of a tie |
 /// | `alpaca` | `instruction`, `input`, `output` \[+ `label`\], or `chosen` + `rejected` | a pair, a thumb or a demonstration |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -36,6 +37,8 @@ pub enum Format {
     ShareGpt,
     /// `alpaca`.
     Alpaca,
+    /// `verdict`.
+    Verdict,
 }
 
 /// All that is to be known of a format.
@@ -45,18 +48,12 @@ pub(super) struct Form {
     pub(super) name: &'static str,
     /// Whether a row's columns are of it, where no form before it recognised them.
     pub(super) recognises: fn(&Columns<'_>) -> bool,
-    /// Columns that it reads.
+    /// Columns that it reads, under their own names.
     pub(super) reads: &'static [&'static str],
-    /// Whether a column that no such form reads may be a misspelt one: else its data set is known
-    /// to have others.
-    pub(super) reports_unread: bool,
+    /// Columns that its data set is known to have besides, which need not be read.
+    pub(super) beside: &'static [&'static str],
     /// What its rows are called, where none of them may have a weight.
     pub(super) unweighted: Option<&'static str>,
-    /// Whether what was asked has a column of its own also where one answer is given: then a
-    /// conversation beside it holds none.
-    pub(super) asks_apart: bool,
-    /// Columns that hold an answer, alone or at their end.
-    pub(super) answers: &'static [&'static str],
     /// What a row says.
     pub(super) parse: fn(&Columns<'_>, &Choices) -> Result<Vec<Parsed>, Wrong>,
 }

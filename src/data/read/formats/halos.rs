@@ -3,7 +3,10 @@
 
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
+use crate::data::read::row::asked::asked;
 use crate::data::read::row::columns::Columns;
+use crate::data::read::row::context::in_context;
+use crate::data::read::row::names::PROMPT;
 use crate::data::read::row::pair::pair;
 use crate::data::read::row::parsed::{Parsed, Wrong};
 
@@ -11,30 +14,37 @@ pub(super) const FORM: Form = Form {
     format: Format::Halos,
     name: "halos",
     recognises: |columns| {
-        columns.has(&["output_A", "output_B"]) || columns.has(&["prompt", "output", "label"])
+        columns.has(&["output_A", "output_B", "label"])
+            || columns.has(&["prompt", "output", "label"])
     },
     reads: &[
-        "prompt", "output", "output_A", "output_B", "label", "weight",
+        "prompt", "input", "history", "output", "output_A", "output_B", "label", "weight",
+        "system", "tools",
     ],
-    reports_unread: true,
+    beside: &[
+        "prompt_id",
+        "reward",
+        "reward_A",
+        "reward_B",
+        "type",
+        "split",
+        "attributes",
+    ],
     unweighted: None,
-    asks_apart: true,
-    answers: &["output", "output_A", "output_B"],
-    parse: |columns, _| Ok(vec![parse(columns)?]),
+    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
 };
 
 fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
-    let prompt = columns.required("prompt")?.prompt()?;
+    let prompt = match asked(columns)? {
+        Some(prompt) => prompt,
+        None => columns.needs(&PROMPT)?.prompt()?,
+    };
     let label = columns.required("label")?.thumb()?;
-    if let Some(output) = columns.output {
+    if let Some(output) = columns.named("output") {
         let answer = Answer::of(output)?;
         let prompt = answer.prompt(&prompt)?;
-        return Ok(Parsed::binary(
-            prompt,
-            answer.text,
-            label,
-            columns.weight()?,
-        ));
+        let weight = columns.weight()?;
+        return Ok(Parsed::binary(prompt, answer.text, label, weight));
     }
     columns.unweighted("pairs")?;
     let a = Answer::of(columns.required("output_A")?)?;

@@ -9,25 +9,29 @@ mod hh;
 mod oasst;
 mod sharegpt;
 mod shp;
+mod sides;
 mod ultra_feedback;
+mod verdict;
 
 use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
-use crate::data::read::row::answer::more_than_text;
 use crate::data::read::row::columns::Columns;
+use crate::data::read::row::names;
 use crate::data::read::row::parsed::{Parsed, Wrong};
-use crate::data::read::rows::JsonRow;
+use crate::data::read::rows::{JsonRow, has_long_text};
+use crate::data::reason::DropReason;
 use crate::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
 /// In the order in which they are looked for: those whose columns others may have too come last.
-const FORMS: [&Form; 8] = [
+const FORMS: [&Form; 9] = [
     &oasst::FORM,
     &shp::FORM,
     &ultra_feedback::FORM,
     &halos::FORM,
+    &verdict::FORM,
     &alpaca::FORM,
     &sharegpt::FORM,
     &hh::FORM,
@@ -44,24 +48,6 @@ const ORDERED: [&Form; FORMS.len()] = {
     }
     ordered
 };
-
-/// Whether some form or other reads a column, but for those of data sets that are known to have
-/// others.
-fn is_read(column: &str) -> bool {
-    let mut forms = ORDERED.iter().filter(|form| form.reports_unread);
-    forms.any(|form| form.reads.contains(&column))
-}
-
-/// Columns in which some form or other has its answers, each once.
-static ANSWERS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let mut distinct = Vec::new();
-    for column in ORDERED.iter().flat_map(|form| form.answers) {
-        if !distinct.contains(column) {
-            distinct.push(*column);
-        }
-    }
-    distinct
-});
 
 impl Format {
     /// All formats.
@@ -89,7 +75,7 @@ impl Format {
     /// ```
     /// use burn_kto::data::Format;
     /// let names: Vec<_> = Format::names().collect();
-    /// assert_eq!(names.join(" "), "columns hh oasst shp ultra-feedback halos sharegpt alpaca");
+    /// assert_eq!(names.join(" "), "columns hh oasst shp ultra-feedback halos sharegpt alpaca verdict");
     /// ```
     pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
         ORDERED.iter().map(|form| form.name)
@@ -105,19 +91,13 @@ impl Format {
         self.form().reads
     }
 
-    /// The row's columns that may be misspelt ones: those that no format reads. None where the
-    /// format's data set is known to have others.
-    pub(in crate::data) fn unread(self, row: &JsonRow) -> impl Iterator<Item = &String> {
-        let named = self.form().reports_unread;
-        row.keys().filter(move |column| named && !is_read(column))
-    }
-
-    /// What a row says, and its format, which must be the one that is `required`, if one is.
+    /// What a row says, in the format that its columns tell, which must be the one that is
+    /// `required`, if one is.
     pub(in crate::data) fn parse(
         required: Option<Self>,
         row: &JsonRow,
         choices: &Choices,
-    ) -> Result<(Self, Vec<Parsed>), Wrong> {
+    ) -> Result<Said, String> {
         let columns = Columns::of(row);
         let form = FORMS.iter().find(|form| (form.recognises)(&columns));
         let form = form.ok_or_else(|| unknown(&columns))?;
@@ -127,16 +107,69 @@ impl Format {
                 "is not of the format {required}: its columns are those of {name}: {found}"
             ));
         }
-        if let Some(rows) = form.unweighted {
-            columns.unweighted(rows)?;
-        }
-        if !form.answers.is_empty() {
-            let is_asked = columns.is_pair() || form.asks_apart;
-            if let Some(reason) = more_than_text(row, &ANSWERS, is_asked)? {
-                return Ok((form.format, vec![Parsed::Dropped(reason)]));
+        let mut said = Said {
+            format: form.format,
+            what: Vec::new(),
+            got: None,
+            unread: Vec::new(),
+            renamed: Vec::new(),
+        };
+        match form.what(&columns, choices) {
+            Ok(what) => said.what = what,
+            Err(Wrong::Error(message)) => return Err(message),
+            Err(Wrong::Useless(reason, got)) => {
+                (said.what, said.got) = (vec![Parsed::Dropped(reason)], got);
+                return Ok(said);
             }
         }
-        Ok((form.format, (form.parse)(&columns, choices)?))
+        said.unread = columns.unread();
+        let known = |column: &String| form.beside.contains(&column.as_str());
+        said.unread.retain(|column| !known(column));
+        said.renamed = columns.renamed();
+        Ok(said)
+    }
+
+    /// The format that a row's columns tell, if they do.
+    pub(in crate::data) fn of(row: &JsonRow) -> Option<Self> {
+        let columns = Columns::of(row);
+        let form = FORMS.iter().find(|form| (form.recognises)(&columns));
+        form.map(|form| form.format)
+    }
+
+    /// All names that a column may be given: those that some format reads.
+    pub(in crate::data) fn names_of_columns() -> impl Iterator<Item = &'static str> {
+        let own = ORDERED.iter().flat_map(|form| form.reads);
+        let names = names::ALL.iter().flat_map(|column| {
+            let dotless = column.others.iter().filter(|name| !name.contains('.'));
+            [&column.name].into_iter().chain(dotless)
+        });
+        own.chain(names).copied()
+    }
+}
+
+/// What a row says, and what of it was not asked for.
+#[derive(Debug)]
+pub(in crate::data) struct Said {
+    pub(in crate::data) format: Format,
+    pub(in crate::data) what: Vec<Parsed>,
+    /// What was got of a row that is of no use, where that says more than the reason.
+    pub(in crate::data) got: Option<String>,
+    /// Columns with something in them that were not read.
+    pub(in crate::data) unread: Vec<String>,
+    /// Columns that were read under another name than their own.
+    pub(in crate::data) renamed: Vec<(&'static str, String)>,
+}
+
+impl Form {
+    /// What a row says.
+    fn what(&self, columns: &Columns<'_>, choices: &Choices) -> Result<Vec<Parsed>, Wrong> {
+        if columns.row.values().any(has_long_text) {
+            return Err(DropReason::TextTooLong.into());
+        }
+        if let Some(rows) = self.unweighted {
+            columns.unweighted(rows)?;
+        }
+        (self.parse)(columns, choices)
     }
 }
 
@@ -150,10 +183,11 @@ fn must_be() -> &'static str {
     &MUST_BE
 }
 
-fn unknown(columns: &Columns<'_>) -> Wrong {
+fn unknown(columns: &Columns<'_>) -> String {
     format!(
         "columns must be prompt + completion [+ label], messages [+ label], [prompt +] chosen + \
-         rejected, or those of a data set that is known (see Format); found {}",
+         rejected, or those of a data set that is known (see Format); found {}; columns of other \
+         names are read with --columns, such as --columns prompt=NAME,completion=NAME",
         columns.found()
     )
 }
@@ -180,7 +214,7 @@ impl FromStr for Format {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
+    use serde_json::json;
 
     #[test]
     fn every_format_has_one_form_and_one_name() {
@@ -195,36 +229,31 @@ mod tests {
         let error = "parquet".parse::<Format>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt or alpaca, \
+            "format must be columns, hh, oasst, shp, ultra-feedback, halos, sharegpt, alpaca or verdict, \
              got \"parquet\""
         );
     }
 
     #[test]
-    fn answers_are_columns_that_are_read() {
-        for form in FORMS {
-            let strange = form
-                .answers
-                .iter()
-                .find(|answer| !form.reads.contains(answer));
-            assert_eq!(strange, None, "{}", form.name);
-        }
-    }
-
-    #[test]
-    fn a_row_with_what_a_form_reads_has_no_unread_column() {
-        for form in FORMS {
-            let row = |column: &&str| (column.to_string(), Value::Null);
-            let mut row: JsonRow = form.reads.iter().map(row).collect();
-            assert_eq!(form.format.unread(&row).next(), None, "{}", form.name);
-            row.insert("lable".into(), Value::Null);
-            let unread: Vec<_> = form.format.unread(&row).collect();
-            let named = if form.reports_unread {
-                vec!["lable"]
-            } else {
-                vec![]
-            };
-            assert_eq!(unread, named, "{}", form.name);
-        }
+    fn columns_that_were_not_read_are_known_but_those_of_the_data_set() {
+        let choices = Choices {
+            language: None,
+            score_ratio: 1.0,
+            overall_score: false,
+            every_turn: false,
+        };
+        let unread = |row: serde_json::Value| {
+            let row = row.as_object().unwrap();
+            Format::parse(None, row, &choices).unwrap().unread
+        };
+        let row = json!({"prompt": "a", "completion": "b", "lable": 1, "id": null, "messages": []});
+        assert_eq!(unread(row), ["lable"]);
+        let shp = json!({"history": "a", "human_ref_A": "b", "human_ref_B": "c", "labels": 1, "domain": "d",
+            "lable": 1, "score_A": 2, "score_B": 1});
+        assert_eq!(unread(shp), ["lable"]);
+        // What another form would read.
+        let row = json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+            "input": "c", "output": "d"});
+        assert_eq!(unread(row), ["input", "output"]);
     }
 }

@@ -9,29 +9,43 @@ use crate::data::reason::{DropReason, LeftOutReason};
 use crate::model::Message;
 use serde_json::{Map, Value};
 
+const READS: &[&str] = &[
+    "message_tree_id",
+    "message_id",
+    "prompt",
+    "role",
+    "text",
+    "lang",
+    "rank",
+    "deleted",
+    "review_result",
+    "replies",
+];
+
 pub(super) const FORM: Form = Form {
     format: Format::Oasst,
     name: "oasst",
     recognises: |columns| {
         columns.has(&["message_tree_id", "prompt"]) || columns.has(&["message_id", "text", "role"])
     },
-    reads: &[
-        "message_tree_id",
-        "message_id",
-        "prompt",
-        "role",
-        "text",
-        "lang",
-        "rank",
-        "deleted",
-        "review_result",
-        "replies",
+    reads: READS,
+    beside: &[
+        "parent_id",
+        "user_id",
+        "created_date",
+        "review_count",
+        "synthetic",
+        "model_name",
+        "detoxify",
+        "tree_state",
+        "emojis",
+        "labels",
     ],
-    reports_unread: false,
     unweighted: Some("rows without a label"),
-    asks_apart: false,
-    answers: &[],
-    parse: |columns, choices| parse(columns.row, choices.language.as_deref()),
+    parse: |columns, choices| {
+        columns.looked_at(READS);
+        parse(columns.row, choices.language.as_deref())
+    },
 };
 
 /// The ranked answers of each prompt of a tree, or of a message with its replies. Keys that are
@@ -44,7 +58,8 @@ fn parse(row: &JsonRow, language: Option<&str>) -> Result<Vec<Parsed>, Wrong> {
             return Err(format!(
                 "\"prompt\" of a tree must be a message, got {}",
                 shown(other)
-            ));
+            )
+            .into());
         }
         None if matches!(row.get("replies"), None | Some(Value::Null)) => {
             return Err(
@@ -132,9 +147,13 @@ fn replies(message: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, Wro
     let replies = match message.get("replies") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(replies)) => replies.iter(),
-        Some(other) => return Err(format!("\"replies\" must be a list, got {}", shown(other))),
+        Some(other) => {
+            return Err(format!("\"replies\" must be a list, got {}", shown(other)).into());
+        }
     };
-    let message = |reply: &'_ Value| format!("a reply must be a message, got {}", shown(reply));
+    let message = |reply: &'_ Value| -> Wrong {
+        format!("a reply must be a message, got {}", shown(reply)).into()
+    };
     replies
         .map(|reply| reply.as_object().ok_or_else(|| message(reply)))
         .collect()
@@ -156,7 +175,8 @@ fn usable<'a>(
             return Err(format!(
                 "a message's role must be prompter or assistant, got {}",
                 shown(got)
-            ));
+            )
+            .into());
         }
     };
     let content = text("text").ok_or("a message must have a \"text\"")?;
@@ -180,7 +200,8 @@ fn flag(message: &Map<String, Value>, key: &str) -> Result<Option<bool>, Wrong> 
         Some(other) => Err(format!(
             "\"{key}\" must be true, false or null, got {}",
             shown(other)
-        )),
+        )
+        .into()),
     }
 }
 
@@ -190,7 +211,7 @@ fn rank(message: &Map<String, Value>) -> Result<Option<f64>, Wrong> {
         None | Some(Value::Null) => Ok(None),
         Some(rank) => match rank.as_f64() {
             Some(whole) if whole >= 0.0 && whole.fract() == 0.0 => Ok(Some(whole)),
-            _ => Err(format!("\"rank\" must be 0, 1, …, got {}", shown(rank))),
+            _ => Err(format!("\"rank\" must be 0, 1, …, got {}", shown(rank)).into()),
         },
     }
 }

@@ -1,18 +1,19 @@
 //! Conversations in `conversations`, as ShareGPT and those after it have them.
 
-use crate::data::example::Prompt;
+use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::context::in_context;
-use crate::data::read::row::labelled::labelled;
-use crate::data::read::row::messages::split_last;
-use crate::data::read::row::pair::preference;
+use crate::data::read::row::conversation::conversation;
+use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
 
 pub(super) const FORM: Form = Form {
     format: Format::ShareGpt,
     name: "sharegpt",
-    recognises: |columns| columns.conversations.is_some() && columns.prompt.is_none(),
+    recognises: |columns| {
+        columns.has(&["conversations"]) && !columns.has(&["prompt"]) && !columns.has(&["messages"])
+    },
     reads: &[
         "conversations",
         "chosen",
@@ -26,24 +27,18 @@ pub(super) const FORM: Form = Form {
         "system",
         "tools",
     ],
-    reports_unread: true,
+    beside: &["id"],
     unweighted: None,
-    asks_apart: false,
-    answers: &[
-        "conversations",
-        "chosen",
-        "rejected",
-        "chosen_messages",
-        "rejected_messages",
-    ],
-    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
+    parse: |columns, choices| Ok(vec![in_context(columns, parse(columns, choices)?)?]),
 };
 
-fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
-    if columns.is_pair() {
+fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
+    if is_pair(columns) {
         return preference(columns);
     }
-    let messages = columns.required("conversations")?.messages()?;
-    let (prompt, completion) = split_last(messages, "conversations")?;
-    labelled(columns, Prompt::Messages(prompt), completion)
+    conversation(
+        columns,
+        columns.required("conversations")?,
+        choices.every_turn,
+    )
 }

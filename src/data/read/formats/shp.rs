@@ -5,10 +5,8 @@ use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::parsed::{Parsed, Wrong};
-use crate::data::read::rows::shown;
 use crate::data::reason::{DropReason, LeftOutReason};
 use crate::model::Message;
-use serde_json::Value;
 
 pub(super) const FORM: Form = Form {
     format: Format::Shp,
@@ -22,10 +20,18 @@ pub(super) const FORM: Form = Form {
         "score_A",
         "score_B",
     ],
-    reports_unread: false,
+    beside: &[
+        "post_id",
+        "domain",
+        "upvote_ratio",
+        "c_root_id_A",
+        "c_root_id_B",
+        "created_at_utc_A",
+        "created_at_utc_B",
+        "seconds_difference",
+        "score_ratio",
+    ],
     unweighted: Some("rows without a label"),
-    asks_apart: false,
-    answers: &[],
     parse: |columns, choices| Ok(vec![parse(columns, choices.score_ratio)?]),
 };
 
@@ -35,22 +41,14 @@ fn parse(columns: &Columns<'_>, least: f64) -> Result<Parsed, Wrong> {
     let text = |column| columns.required(column)?.text();
     let (a, b) = (text("human_ref_A")?, text("human_ref_B")?);
     let history = text("history")?;
-    let labels = columns.row.get("labels");
-    let a_is_better = match labels.and_then(Value::as_u64) {
-        Some(1) => true,
-        Some(0) => false,
-        _ => {
-            let got = labels.unwrap_or(&Value::Null);
-            return Err(format!(
-                "\"labels\" must be 1 (A is better) or 0 (B is better), got {}",
-                shown(got)
-            ));
-        }
-    };
+    let labels = columns.required("labels")?;
+    let a_is_better = labels.thumb().map_err(|wrong| match wrong {
+        Wrong::Error(_) => labels.must_be("1 (A is better) or 0 (B is better)"),
+        null => null,
+    })?;
     let score = |column| {
-        Cell::given(columns.row, column)
-            .map(Cell::number)
-            .transpose()
+        let cell = columns.named(column).filter(|cell| cell.is_given());
+        cell.map(Cell::number).transpose()
     };
     let (chosen, rejected, high, low) = if a_is_better {
         (a, b, score("score_A")?, score("score_B")?)

@@ -18,10 +18,8 @@ pub(super) const FORM: Form = Form {
     name: "ultra-feedback",
     recognises: |columns| columns.has(&["instruction", "completions"]),
     reads: &["instruction", "completions"],
-    reports_unread: false,
+    beside: &["source", "models", "correct_answers", "incorrect_answers"],
     unweighted: Some("rows without a label"),
-    asks_apart: false,
-    answers: &[],
     parse: |columns, choices| parse(columns, choices.overall_score),
 };
 
@@ -41,11 +39,16 @@ fn parse(columns: &Columns<'_>, overall: bool) -> Result<Vec<Parsed>, Wrong> {
     }
     let (mut answers, mut parsed) = (Vec::new(), Vec::new());
     for completion in completions {
+        if completion["response"].is_null() && completion.get("response").is_some() {
+            parsed.push(Parsed::Dropped(DropReason::EmptyCompletion));
+            continue;
+        }
         let Some(response) = completion["response"].as_str() else {
             return Err(format!(
                 "a completion must have a text as \"response\", got {}",
                 shown(completion)
-            ));
+            )
+            .into());
         };
         if response.trim().is_empty() {
             parsed.push(Parsed::Dropped(DropReason::EmptyCompletion));
@@ -94,6 +97,7 @@ fn number(rated: &Value, key: &str) -> Result<Option<f64>, Wrong> {
         None => Err(format!(
             "\"{key}\" must be a number or \"N/A\", got {}",
             shown(&rated[key])
-        )),
+        )
+        .into()),
     }
 }

@@ -3,26 +3,30 @@
 use crate::data::example::Prompt;
 use crate::data::read::row::messages::messages_of;
 use crate::data::read::row::parsed::Wrong;
+use crate::data::read::row::written;
 use crate::data::read::rows::{JsonRow, shown};
+use crate::data::reason::DropReason;
 use crate::model::Message;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// What a row has in a column. Each check says in its error which column it was.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::data) struct Cell<'r> {
-    pub(in crate::data) column: &'static str,
+    pub(in crate::data) column: &'r str,
     pub(in crate::data) value: &'r Value,
 }
 
 impl<'r> Cell<'r> {
     /// The cell, where the row has the column, be it null.
-    pub(in crate::data) fn of(row: &'r JsonRow, column: &'static str) -> Option<Self> {
-        row.get(column).map(|value| Self { column, value })
+    pub(in crate::data) fn of(row: &'r JsonRow, column: &str) -> Option<Self> {
+        let (column, value) = row.get_key_value(column)?;
+        Some(Self { column, value })
     }
 
-    /// The cell, where null is as good as absent.
-    pub(in crate::data) fn given(row: &'r JsonRow, column: &'static str) -> Option<Self> {
-        Self::of(row, column).filter(|cell| !cell.value.is_null())
+    /// Whether there is something in it.
+    pub(in crate::data) fn is_given(self) -> bool {
+        !self.value.is_null()
     }
 
     /// A text.
@@ -31,38 +35,62 @@ impl<'r> Cell<'r> {
         text.ok_or_else(|| self.must_be("a text"))
     }
 
-    /// True, false, 1 or 0. Anything else may mean something else.
+    /// True or false, or 1 or 0; also as tables write them, as `1.0` and as text. Anything else may
+    /// mean something else.
     pub(in crate::data) fn thumb(self) -> Result<bool, Wrong> {
-        match self.value {
-            Value::Bool(thumb) => Ok(*thumb),
-            Value::Number(n) if n.as_i64() == Some(1) => Ok(true),
-            Value::Number(n) if n.as_i64() == Some(0) => Ok(false),
+        let text = self.value.as_str().map(|text| text.trim().to_lowercase());
+        match (self.value, self.as_number(), text.as_deref()) {
+            (Value::Null, ..) => Err(DropReason::NoLabel.into()),
+            (Value::Bool(thumb), ..) => Ok(*thumb),
+            (_, Some(1.0), _) | (_, _, Some("true")) => Ok(true),
+            (_, Some(0.0), _) | (_, _, Some("false")) => Ok(false),
             _ => Err(self.must_be("true or false")),
         }
     }
 
-    /// A number.
+    /// A number, or a text that is one, as tables have it.
     pub(in crate::data) fn number(self) -> Result<f64, Wrong> {
-        let number = self.value.as_f64();
+        let number = self.as_number();
         number.ok_or_else(|| self.must_be("a number"))
+    }
+
+    /// The number that it is, if it is a finite one.
+    pub(in crate::data) fn as_number(self) -> Option<f64> {
+        let number = match self.value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_f64(),
+        };
+        number.filter(|number: &f64| number.is_finite())
     }
 
     /// A text that is continued as it stands, or messages.
     pub(in crate::data) fn prompt(self) -> Result<Prompt, Wrong> {
-        match self.value {
+        match self.read()?.as_ref() {
+            Value::Null => Err(DropReason::EmptyPrompt.into()),
             Value::String(text) => Ok(Prompt::Text(text.clone())),
-            _ => Ok(Prompt::Messages(self.messages()?)),
+            value => Ok(Prompt::Messages(messages_of(value, self.column)?)),
         }
     }
 
     /// Messages, one at least.
     pub(in crate::data) fn messages(self) -> Result<Vec<Message>, Wrong> {
-        messages_of(self.value, self.column)
+        messages_of(self.read()?.as_ref(), self.column)
+    }
+
+    /// The value; what a text writes as a list of messages is that list.
+    pub(in crate::data) fn read(self) -> Result<Cow<'r, Value>, Wrong> {
+        match self.value {
+            Value::String(text) => Ok(match written::messages(text, self.column)? {
+                Some(list) => Cow::Owned(list),
+                None => Cow::Borrowed(self.value),
+            }),
+            value => Ok(Cow::Borrowed(value)),
+        }
     }
 
     /// What is wrong with it.
     pub(in crate::data) fn must_be(self, what: &str) -> Wrong {
         let (column, got) = (self.column, shown(self.value));
-        format!("\"{column}\" must be {what}, got {got}")
+        format!("\"{column}\" must be {what}, got {got}").into()
     }
 }

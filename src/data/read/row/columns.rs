@@ -1,78 +1,160 @@
-//! The columns that rows are known to have.
+//! The columns of a row, under the names that they have, and which of them were read.
 
 use crate::data::read::row::cell::Cell;
-use crate::data::read::row::messages::TOOLS;
+use crate::data::read::row::names::{self, Column};
 use crate::data::read::row::parsed::Wrong;
 use crate::data::read::rows::{JsonRow, shown};
 use serde_json::Value;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A row's columns, looked up once; `None` for one that is absent. A cell is checked when a form
-/// asks what is in it: what a form has no use for is nobody's business.
+/// A row's columns. A cell is checked when a form asks what is in it: what a form has no use for is
+/// nobody's business, but it is known afterwards that nobody asked.
 #[derive(Debug)]
 pub(in crate::data) struct Columns<'r> {
-    /// All that the row has, also what only one data set knows.
+    /// All that the row has.
     pub(in crate::data) row: &'r JsonRow,
-    pub(in crate::data) prompt: Option<Cell<'r>>,
-    pub(in crate::data) completion: Option<Cell<'r>>,
-    pub(in crate::data) messages: Option<Cell<'r>>,
-    pub(in crate::data) conversations: Option<Cell<'r>>,
-    pub(in crate::data) chosen: Option<Cell<'r>>,
-    pub(in crate::data) rejected: Option<Cell<'r>>,
-    pub(in crate::data) chosen_messages: Option<Cell<'r>>,
-    pub(in crate::data) rejected_messages: Option<Cell<'r>>,
-    pub(in crate::data) output: Option<Cell<'r>>,
-    label: Option<Cell<'r>>,
-    kto_tag: Option<Cell<'r>>,
-    weight: Option<Cell<'r>>,
-    // Of these null is as good as absent.
-    pub(in crate::data) input: Option<Cell<'r>>,
-    pub(in crate::data) history: Option<Cell<'r>>,
-    score: Option<Cell<'r>>,
-    system: Option<Cell<'r>>,
-    tools: Option<Cell<'r>>,
+    read: RefCell<BTreeSet<&'r str>>,
+    /// Columns by their own names, and under which others they were read.
+    renamed: RefCell<BTreeMap<&'static str, &'r str>>,
 }
 
 impl<'r> Columns<'r> {
     pub(in crate::data) fn of(row: &'r JsonRow) -> Self {
-        let cell = |column| Cell::of(row, column);
-        let given = |column| Cell::given(row, column);
         Self {
             row,
-            prompt: cell("prompt"),
-            completion: cell("completion"),
-            messages: cell("messages"),
-            conversations: cell("conversations"),
-            chosen: cell("chosen"),
-            rejected: cell("rejected"),
-            chosen_messages: cell("chosen_messages"),
-            rejected_messages: cell("rejected_messages"),
-            output: cell("output"),
-            label: cell("label"),
-            kto_tag: cell("kto_tag"),
-            weight: cell("weight"),
-            input: given("input"),
-            history: given("history"),
-            score: given("score"),
-            system: given("system"),
-            tools: given(TOOLS),
+            read: RefCell::default(),
+            renamed: RefCell::default(),
         }
     }
 
-    /// Whether the row has all of these columns.
+    /// Whether the row has all of these columns, under just these names.
     pub(in crate::data) fn has(&self, columns: &[&str]) -> bool {
         columns.iter().all(|column| self.row.contains_key(*column))
     }
 
-    /// Whether the row has two answers of which one is better.
-    pub(in crate::data) fn is_pair(&self) -> bool {
-        self.chosen.and(self.rejected).is_some()
-            || self.chosen_messages.and(self.rejected_messages).is_some()
+    /// Whether the row has a column under one of its names, be it null.
+    pub(in crate::data) fn knows(&self, column: &Column) -> bool {
+        self.row.contains_key(column.name) || self.others(column).next().is_some()
+    }
+
+    /// Whether the row has something in a column, under one of its names.
+    pub(in crate::data) fn gives(&self, column: &Column) -> bool {
+        let own = Cell::of(self.row, column.name);
+        own.into_iter()
+            .chain(self.others(column))
+            .any(Cell::is_given)
+    }
+
+    /// What the row has under other names of a column.
+    fn others(&self, column: &Column) -> impl Iterator<Item = Cell<'r>> {
+        let held = |name: &&'static str| {
+            let cell = Cell::of(self.row, name)?;
+            (!cell.is_given() || (column.holds)(cell.value)).then_some(cell)
+        };
+        column.others.iter().filter_map(held)
+    }
+
+    /// Reads a column under one of its names: its own, if there is something in it.
+    ///
+    /// # Errors
+    ///
+    /// Where it is there under two other names with different contents: nothing says which is
+    /// meant.
+    pub(in crate::data) fn find(&self, column: &'static Column) -> Result<Option<Cell<'r>>, Wrong> {
+        let own = Cell::of(self.row, column.name);
+        if let Some(own) = own.filter(|own| own.is_given()) {
+            return Ok(Some(self.mark(own)));
+        }
+        let mut others = self.others(column).filter(|other| other.is_given());
+        let Some(first) = others.next() else {
+            let empty = own.or_else(|| self.others(column).next());
+            return Ok(empty.map(|empty| self.mark(empty)));
+        };
+        for other in others {
+            if other.value != first.value {
+                let (name, a, b) = (column.name, first.column, other.column);
+                return Err(format!(
+                    "\"{name}\" may be \"{a}\" or \"{b}\", which differ: say which it is, \
+                     --columns {name}={a} or {name}={b}"
+                )
+                .into());
+            }
+            self.mark(other);
+        }
+        self.renamed.borrow_mut().insert(column.name, first.column);
+        Ok(Some(self.mark(first)))
+    }
+
+    /// Reads a column under one of its names, where null is as good as absent.
+    pub(in crate::data) fn given(
+        &self,
+        column: &'static Column,
+    ) -> Result<Option<Cell<'r>>, Wrong> {
+        Ok(self.find(column)?.filter(|cell| cell.is_given()))
+    }
+
+    /// Reads a column under this name.
+    pub(in crate::data) fn named(&self, name: &str) -> Option<Cell<'r>> {
+        let (column, value) = self.row.get_key_value(name)?;
+        Some(self.mark(Cell { column, value }))
+    }
+
+    fn mark(&self, cell: Cell<'r>) -> Cell<'r> {
+        self.read.borrow_mut().insert(cell.column);
+        cell
+    }
+
+    /// Notes that a form has looked at these by itself.
+    pub(in crate::data) fn looked_at(&self, names: &[&str]) {
+        for name in names {
+            self.named(name);
+        }
+    }
+
+    /// Columns with something in them that nobody asked for.
+    pub(in crate::data) fn unread(&self) -> Vec<String> {
+        let read = self.read.borrow();
+        let left = self.row.iter().filter(|(name, value)| {
+            let empty = match value {
+                Value::Null => true,
+                Value::String(text) => text.is_empty(),
+                Value::Array(list) => list.is_empty(),
+                Value::Object(object) => object.is_empty(),
+                _ => false,
+            };
+            !empty && !read.contains(name.as_str())
+        });
+        left.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Columns that were read under other names than their own.
+    pub(in crate::data) fn renamed(&self) -> Vec<(&'static str, String)> {
+        let renamed = self.renamed.borrow();
+        let names = renamed.iter();
+        names
+            .map(|(column, name)| (*column, name.to_string()))
+            .collect()
     }
 
     /// A column that the form cannot do without.
-    pub(in crate::data) fn required(&self, column: &'static str) -> Result<Cell<'r>, Wrong> {
-        let cell = Cell::of(self.row, column);
-        cell.ok_or_else(|| format!("\"{column}\" is missing; found {}", self.found()))
+    pub(in crate::data) fn required(&self, name: &str) -> Result<Cell<'r>, Wrong> {
+        self.named(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// A column that the form cannot do without, under one of its names.
+    pub(in crate::data) fn needs(&self, column: &'static Column) -> Result<Cell<'r>, Wrong> {
+        let cell = self.find(column)?;
+        cell.ok_or_else(|| self.missing(column.name))
+    }
+
+    fn missing(&self, name: &str) -> Wrong {
+        let found = self.found();
+        format!(
+            "\"{name}\" is missing; found {found}; a column of another name is read with \
+             --columns {name}=NAME"
+        )
+        .into()
     }
 
     /// The names of all columns, for messages.
@@ -84,25 +166,31 @@ impl<'r> Columns<'r> {
         names.join(", ")
     }
 
-    /// Whether there is a `label`.
-    pub(in crate::data) fn has_label(&self) -> bool {
-        self.label.is_some()
-    }
-
-    /// A thumb, under either of its names.
+    /// A thumb, under any of its names; they must agree.
     pub(in crate::data) fn label(&self) -> Result<Option<bool>, Wrong> {
-        match (self.label, self.kto_tag) {
-            (Some(_), Some(_)) => Err("has both a \"label\" and a \"kto_tag\"".into()),
-            (label, tag) => label.or(tag).map(Cell::thumb).transpose(),
+        let Some(label) = self.find(&names::LABEL)? else {
+            return Ok(None);
+        };
+        let thumb = label.thumb()?;
+        let own = Some(label).filter(|label| label.column == names::LABEL.name);
+        let differs = |other: &Cell<'_>| !matches!(other.thumb(), Ok(same) if same == thumb);
+        match own.and_then(|_| self.others(&names::LABEL).find(differs)) {
+            Some(other) => Err(format!(
+                "has both a \"label\" and a \"{}\", which differ",
+                other.column
+            )
+            .into()),
+            None => Ok(Some(thumb)),
         }
     }
 
     /// What a thumb counts; 1 where the row does not say.
     pub(in crate::data) fn weight(&self) -> Result<f64, Wrong> {
-        let Some(weight) = self.weight else {
+        let weight = self.named("weight").filter(|cell| cell.is_given());
+        let Some(weight) = weight else {
             return Ok(1.0);
         };
-        match weight.value.as_f64() {
+        match weight.as_number() {
             Some(number) if number >= 0.0 && (number as f32).is_finite() => Ok(number),
             _ => Err(weight.must_be("a finite number that is not negative")),
         }
@@ -110,11 +198,12 @@ impl<'r> Columns<'r> {
 
     /// Refuses a weight where there is no thumb: it would be lost without a word.
     pub(in crate::data) fn unweighted(&self, what: &str) -> Result<(), Wrong> {
-        match self.weight {
-            Some(weight) if weight.value.as_f64() != Some(1.0) => Err(format!(
+        match self.named("weight").filter(|cell| cell.is_given()) {
+            Some(weight) if weight.as_number() != Some(1.0) => Err(format!(
                 "\"weight\" is for rows with a label, {what} have none, got {}",
                 shown(weight.value)
-            )),
+            )
+            .into()),
             _ => Ok(()),
         }
     }
@@ -122,35 +211,6 @@ impl<'r> Columns<'r> {
     /// A score, which makes sense only without a label.
     pub(in crate::data) fn score(&self) -> Result<Option<f64>, Wrong> {
         self.unweighted("rows without a label")?;
-        self.score.map(Cell::number).transpose()
-    }
-
-    /// What the system says, where it says something.
-    pub(in crate::data) fn system(&self) -> Result<Option<&'r str>, Wrong> {
-        let system = self.system.map(Cell::text).transpose()?;
-        Ok(system.filter(|text| !text.is_empty()))
-    }
-
-    /// A list of what can be called, or the same as text, as tables have it.
-    pub(in crate::data) fn tools(&self) -> Result<Option<Value>, Wrong> {
-        let Some(cell) = self.tools else {
-            return Ok(None);
-        };
-        let must_be_list = || cell.must_be("a list");
-        let tools = match cell.value {
-            Value::String(text) if text.trim().is_empty() => return Ok(None),
-            Value::String(json) => serde_json::from_str(json).map_err(|_| must_be_list())?,
-            value => value.clone(),
-        };
-        match &tools {
-            Value::Null => Ok(None),
-            Value::Array(list) if list.is_empty() => Ok(None),
-            Value::Array(_) => Ok(Some(tools)),
-            other => Err(Cell {
-                value: other,
-                ..cell
-            }
-            .must_be("a list")),
-        }
+        self.given(&names::SCORE)?.map(Cell::number).transpose()
     }
 }

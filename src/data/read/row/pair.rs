@@ -2,12 +2,14 @@
 
 use crate::data::example::Prompt;
 use crate::data::read::row::answer::Answer;
+use crate::data::read::row::asked::asked;
+use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
+use crate::data::read::row::names::{CHOSEN, COMPLETION, LABEL, MESSAGES, REJECTED};
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::read::row::transcript;
 use crate::data::read::rows::shown;
 use crate::data::reason::DropReason;
-use crate::model::Message;
 use serde_json::Value;
 
 /// A pair, if both answer the same.
@@ -23,55 +25,68 @@ pub(in crate::data) fn pair(
     Ok(Parsed::pair(asked, chosen.text, rejected.text))
 }
 
-/// The pair of a row that [is one](Columns::is_pair): answers to a prompt, or conversations with
-/// their answers, as messages or as transcripts.
+/// Whether a row has two answers of which one is better: what was rejected stands beside what was
+/// chosen, beside an answer, or beside a conversation.
+pub(in crate::data) fn is_pair(columns: &Columns<'_>) -> bool {
+    let better = [&CHOSEN, &COMPLETION, &MESSAGES];
+    columns.gives(&REJECTED) && better.iter().any(|better| columns.gives(better))
+}
+
+/// The pair of a row that [is one](is_pair): answers to a prompt, or conversations with their
+/// answers, as messages or as transcripts.
 pub(in crate::data) fn preference(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
-    if columns.completion.is_some() && columns.has_label() {
+    let has_chosen = columns.knows(&CHOSEN);
+    if has_chosen && columns.gives(&COMPLETION) && columns.gives(&LABEL) {
         return Err("is both a pair (chosen, rejected) and a completion with a label".into());
     }
     columns.unweighted("pairs")?;
-    if let (Some(chosen), Some(rejected)) = (columns.chosen_messages, columns.rejected_messages) {
-        return whole(chosen.messages()?, rejected.messages()?);
-    }
-    let (chosen, rejected) = (columns.required("chosen")?, columns.required("rejected")?);
-    let prompt = match (columns.prompt, columns.conversations) {
-        (Some(prompt), _) => prompt.prompt()?,
-        (None, Some(conversation)) => conversation.messages()?.into(),
-        (None, None) => {
-            return match (chosen.value, rejected.value) {
-                (Value::String(chosen), Value::String(rejected)) => whole(
-                    transcript::messages(chosen)?,
-                    transcript::messages(rejected)?,
-                ),
-                (Value::Array(_), Value::Array(_)) => {
-                    whole(chosen.messages()?, rejected.messages()?)
-                }
-                (chosen, rejected) => Err(format!(
-                    "without \"prompt\", \"chosen\" and \"rejected\" must both be transcripts or both lists \
-                     of messages, got {} and {}",
-                    shown(chosen),
-                    shown(rejected)
-                )),
-            };
-        }
+    let rejected = columns.needs(&REJECTED)?;
+    let chosen = match has_chosen {
+        true => Some(columns.needs(&CHOSEN)?),
+        false => columns.given(&COMPLETION)?,
     };
-    if let (Prompt::Text(asked), Value::Array(_), Value::Array(_)) =
-        (&prompt, chosen.value, rejected.value)
-    {
-        // The conversation is on each side, and the prompt repeats a part of it.
-        let chosen = chosen.messages()?;
-        let repeats = |message: &Message| message.content.trim() == asked.trim();
-        if !chosen.iter().any(repeats) {
-            return Ok(Parsed::Dropped(DropReason::PromptNotInConversation));
+    let prompt = asked(columns)?;
+    match (prompt, chosen) {
+        (Some(prompt), Some(chosen)) => pair(&prompt, Answer::of(chosen)?, Answer::of(rejected)?),
+        (None, Some(chosen)) => match columns.given(&MESSAGES)? {
+            // What was asked stands in a conversation of its own.
+            Some(conversation) => {
+                let prompt = conversation.messages()?.into();
+                pair(&prompt, Answer::of(chosen)?, Answer::of(rejected)?)
+            }
+            None => whole(chosen, rejected),
+        },
+        // The conversation ends with what was chosen.
+        (_, None) => {
+            let chosen = Answer::last(columns.needs(&MESSAGES)?.messages()?)?;
+            let prompt = chosen.prompt(&Prompt::Messages(Vec::new()))?;
+            pair(&prompt, chosen, Answer::of(rejected)?)
         }
-        return whole(chosen, rejected.messages()?);
     }
-    pair(&prompt, Answer::of(chosen)?, Answer::of(rejected)?)
 }
 
 /// A pair of whole conversations, which must begin alike.
-fn whole(chosen: Vec<Message>, rejected: Vec<Message>) -> Result<Parsed, Wrong> {
-    let chosen = Answer::last(chosen, "chosen")?;
-    let rejected = Answer::last(rejected, "rejected")?;
+fn whole(chosen: Cell<'_>, rejected: Cell<'_>) -> Result<Parsed, Wrong> {
+    let (better, worse) = (chosen.read()?, rejected.read()?);
+    let (chosen, rejected) = match (better.as_ref(), worse.as_ref()) {
+        (Value::Null, _) | (_, Value::Null) => return Err(DropReason::EmptyCompletion.into()),
+        (Value::String(chosen), Value::String(rejected)) => (
+            transcript::messages(chosen)?,
+            transcript::messages(rejected)?,
+        ),
+        (Value::Array(_), Value::Array(_)) => (chosen.messages()?, rejected.messages()?),
+        (better, worse) => {
+            return Err(format!(
+                "without \"prompt\", \"{}\" and \"{}\" must both be transcripts or both lists of \
+                 messages, got {} and {}",
+                chosen.column,
+                rejected.column,
+                shown(better),
+                shown(worse)
+            )
+            .into());
+        }
+    };
+    let (chosen, rejected) = (Answer::last(chosen)?, Answer::last(rejected)?);
     pair(&Prompt::Messages(Vec::new()), chosen, rejected)
 }

@@ -2,7 +2,9 @@
 
 use crate::data::example::{BinaryExample, PreferenceExample, Prompt, ScoredExample, SftExample};
 use crate::data::read::row::ranked::Ranked;
+use crate::data::read::rows::shown;
 use crate::data::reason::{DropReason, LeftOutReason};
+use serde_json::Value;
 
 /// What became of a row.
 #[derive(Debug)]
@@ -25,8 +27,39 @@ pub enum Feedback {
     Ranked(Ranked),
 }
 
-/// What is wrong, for the caller to put the path and line before.
-pub(in crate::data) type Wrong = String;
+/// Why nothing is made of a row.
+#[derive(Debug)]
+pub(in crate::data) enum Wrong {
+    /// It might be misread: what is wrong, for the caller to put the path and line before.
+    Error(String),
+    /// It is well-formed, but of no use; and what was got, where that says more.
+    Useless(DropReason, Option<String>),
+}
+
+impl Wrong {
+    /// A row of no use, and what was got.
+    pub(in crate::data) fn useless(reason: DropReason, got: &Value) -> Self {
+        Self::Useless(reason, Some(shown(got)))
+    }
+}
+
+impl From<String> for Wrong {
+    fn from(message: String) -> Self {
+        Self::Error(message)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(message: &str) -> Self {
+        Self::Error(message.into())
+    }
+}
+
+impl From<DropReason> for Wrong {
+    fn from(reason: DropReason) -> Self {
+        Self::Useless(reason, None)
+    }
+}
 
 impl Parsed {
     /// A thumb, if there is a completion.

@@ -14,6 +14,25 @@ impl<'de> Deserialize<'de> for Strict {
     }
 }
 
+/// A value of a text, in which no object has a key twice.
+pub(in crate::data) fn parse(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text).map(|Strict(value)| value)
+}
+
+/// A value without the keys that are null, at every depth: Arrow gives each object of a column the
+/// keys of all others.
+pub(in crate::data) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let given = object.iter().filter(|(_, value)| !value.is_null());
+            let given = given.map(|(key, value)| (key.clone(), without_nulls(value)));
+            Value::Object(given.collect())
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
+}
+
 struct Any;
 
 impl<'de> Visitor<'de> for Any {

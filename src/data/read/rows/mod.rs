@@ -1,30 +1,34 @@
-//! Rows of a file: JSON Lines, one JSON array or Parquet, plain or compressed.
+//! Rows of a file: JSON Lines, one JSON array, CSV or Parquet, plain or compressed.
 
+mod below;
 mod json;
+mod kind;
+mod limit;
 mod open;
 mod row;
+#[cfg(feature = "csv")]
+mod separated;
 #[cfg(feature = "parquet")]
 mod table;
+mod text;
+mod wrong_json;
 
+pub(super) use json::{parse, without_nulls};
+pub(super) use limit::has_long_text;
 pub(super) use row::{JsonRow, shown, wrong};
 
 use crate::error::Error;
-use json::{Elements, Strict};
 use open::open;
-use row::by_row;
-use serde::Deserializer;
 use serde_json::Value;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::path::Path;
-
-/// Bytes of a line of JSON Lines. A row longer than that is no feedback, and a file without line
-/// ends would fill the memory.
-const LONGEST: usize = 256 << 20;
+use text::Rows;
 
 /// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in
-/// memory at a time.
+/// memory at a time. `is_row` tells by an object's columns whether it is one, or has rows below it.
 pub(in crate::data) fn for_each_row(
     path: &Path,
+    is_row: &dyn Fn(&JsonRow) -> bool,
     mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if path.is_dir() {
@@ -32,16 +36,32 @@ pub(in crate::data) fn for_each_row(
         return Err(Error::io("read", path)(source));
     }
     let mut reader = open(path)?;
+    let begin = reader.fill_buf().map_err(Error::io("read", path))?;
+    if let Some(kind) = kind::unread(path, begin) {
+        let message = format!(
+            "is {kind}, which is not read: write JSON Lines (.jsonl), a JSON array, CSV or Parquet"
+        );
+        return Err(Error::source(path, message));
+    }
     let start = skip_space(reader.as_mut()).map_err(Error::io("read", path))?;
+    let mut rows = Rows {
+        path,
+        is_row,
+        take: &mut row,
+    };
     match start.byte {
         None => Err(Error::source(path, "is empty")),
-        Some(b'[') => array(path, reader, start.lines, row),
+        Some(b'[') => rows.array(reader, start.lines),
+        Some(b'{') => rows.lines(reader, start.lines),
         Some(b'P') if begins_with(reader.as_mut(), b"PAR1") => table(path, row),
         Some(b'v') if begins_with(reader.as_mut(), b"version https://git-lfs") => {
             let what = "is a Git LFS pointer, not the data: run `git lfs pull`";
             Err(Error::source(path, what))
         }
-        Some(_) => lines(path, reader, start.lines, &mut row),
+        Some(_) => match delimiter(path, reader.as_mut(), is_row)? {
+            Some(delimiter) => separated(path, reader, delimiter, start.lines, row),
+            None => rows.lines(reader, start.lines),
+        },
     }
 }
 
@@ -51,6 +71,51 @@ use table::for_each as table;
 #[cfg(not(feature = "parquet"))]
 fn table(path: &Path, _row: impl FnMut(usize, JsonRow) -> Result<(), Error>) -> Result<(), Error> {
     Err(open::not_built(path, "is a Parquet file", "parquet"))
+}
+
+#[cfg(feature = "csv")]
+use separated::for_each as separated;
+
+#[cfg(not(feature = "csv"))]
+fn separated(
+    path: &Path,
+    _reader: Box<dyn BufRead>,
+    _delimiter: u8,
+    _passed: usize,
+    _row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
+) -> Result<(), Error> {
+    Err(open::not_built(path, "is a CSV file", "csv"))
+}
+
+/// What separates the columns of a table that is a text, if it is one: by its ending, or because
+/// its first line names columns of a row.
+fn delimiter(
+    path: &Path,
+    reader: &mut dyn BufRead,
+    is_row: &dyn Fn(&JsonRow) -> bool,
+) -> Result<Option<u8>, Error> {
+    let begin = reader.fill_buf().map_err(Error::io("read", path))?;
+    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
+    let line = String::from_utf8_lossy(line);
+    let count = |delimiter: &u8| line.matches(char::from(*delimiter)).count();
+    let likely = [b',', b'\t', b';'].into_iter().max_by_key(count);
+    let likely = likely.filter(|delimiter| count(delimiter) > 0);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_lowercase();
+    let ends = |ending: &str| name.ends_with(ending) || name.contains(&format!("{ending}."));
+    if ends(".tsv") || ends(".tab") {
+        return Ok(Some(b'\t'));
+    }
+    if ends(".csv") {
+        return Ok(Some(likely.unwrap_or(b',')));
+    }
+    let names_columns = |delimiter: &u8| {
+        let names = line.trim().split(char::from(*delimiter));
+        let name = |name: &str| name.trim().trim_matches('"').to_string();
+        let header: JsonRow = names.map(|text| (name(text), Value::Null)).collect();
+        is_row(&header)
+    };
+    Ok(likely.filter(names_columns))
 }
 
 struct Start {
@@ -84,82 +149,4 @@ fn begins_with(reader: &mut dyn BufRead, start: &[u8]) -> bool {
     reader
         .fill_buf()
         .is_ok_and(|buffer| buffer.starts_with(start))
-}
-
-fn array(
-    path: &Path,
-    reader: Box<dyn BufRead>,
-    passed: usize,
-    mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let (mut index, mut refused) = (0, None);
-    let mut json = serde_json::Deserializer::from_reader(reader);
-    let read = json.deserialize_seq(Elements(|value| {
-        index += 1;
-        let done = object(path, index, value).and_then(|value| row(index, value));
-        refused = done.err().map(by_row);
-        refused.is_none()
-    }));
-    if let Some(error) = refused {
-        return Err(error);
-    }
-    read.and_then(|()| json.end()).map_err(|error| {
-        if error.is_io() {
-            return Error::io("read", path)(error.into());
-        }
-        let line = passed + error.line();
-        wrong(path, line, not_json(&error))
-    })
-}
-
-fn lines(
-    path: &Path,
-    mut reader: Box<dyn BufRead>,
-    passed: usize,
-    row: &mut impl FnMut(usize, JsonRow) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut bytes = Vec::new();
-    for line in passed + 1.. {
-        bytes.clear();
-        let mut limited = reader.as_mut().take(LONGEST as u64 + 1);
-        let read = limited.read_until(b'\n', &mut bytes);
-        if read.map_err(Error::io("read", path))? == 0 {
-            break;
-        }
-        if bytes.len() > LONGEST {
-            let most = LONGEST >> 20;
-            return Err(wrong(path, line, format!("is longer than {most} MiB")));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
-            let at = error.valid_up_to() + 1;
-            wrong(path, line, format!("is not valid UTF-8 from byte {at} on"))
-        })?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let Strict(value) = serde_json::from_str(text.trim())
-            .map_err(|error| wrong(path, line, not_json(&error)))?;
-        row(line, object(path, line, value)?)?;
-    }
-    Ok(())
-}
-
-/// What serde says, less its own count of lines, which begins where the text does.
-fn not_json(error: &serde_json::Error) -> String {
-    let (line, column, text) = (error.line(), error.column(), error.to_string());
-    match text.strip_suffix(&format!(" at line {line} column {column}")) {
-        Some(what) => format!("is not valid JSON: {what} at column {column}"),
-        None => format!("is not valid JSON: {text}"),
-    }
-}
-
-fn object(path: &Path, line: usize, value: Value) -> Result<JsonRow, Error> {
-    match value {
-        Value::Object(row) => Ok(row),
-        other => Err(wrong(
-            path,
-            line,
-            format!("a row must be an object, got {}", shown(&other)),
-        )),
-    }
 }

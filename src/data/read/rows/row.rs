@@ -33,10 +33,9 @@ const LONGEST_MESSAGE: usize = 400;
 
 /// A message on one line, cut short, whatever it quotes.
 pub(super) fn short(message: &str) -> String {
-    let escaped = |c: char| {
-        let control = c.is_control();
-        let escaped = control.then(|| c.escape_default().to_string());
-        escaped.unwrap_or_else(|| c.to_string())
+    let escaped = |c: char| match is_unseen(c) {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
     };
     let mut characters = message.chars();
     let mut short: String = characters
@@ -48,6 +47,24 @@ pub(super) fn short(message: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// Whether a character is not seen but changes what is: control characters, and those that turn
+/// the direction of a text or stand for nothing.
+fn is_unseen(c: char) -> bool {
+    let is_format = matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+    );
+    c.is_control() || is_format
 }
 
 /// A value for an error message: its JSON, cut short.

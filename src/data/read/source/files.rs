@@ -1,6 +1,7 @@
 //! A file, a folder of shards, or a pattern.
 
 use crate::data::read::source::names::{is_data, is_unread};
+use crate::data::read::source::split::{Source, is_about, split};
 use crate::error::Error;
 use std::collections::HashSet;
 use std::fs;
@@ -13,10 +14,13 @@ use std::path::{Path, PathBuf};
 /// Links are followed, and each real file of a folder or a pattern is read once, under its first
 /// name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
 /// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and
-/// those with other endings (`.txt`, but also `.csv` or `.jsonl.bz2`) are passed over; they are
-/// named where there is nothing else. A path that is no folder and no pattern is taken as it is, so
+/// those with other endings (`.txt`, but also `.arrow` or `.jsonl.bz2`) are passed over, and so is
+/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken as it is, so
 /// that a pipe can be read.
-pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
+///
+/// Of a folder those files are meant that are trained on, as of a data set on the Hub: where some
+/// say `train`, those; else those that name no other split.
+pub(in crate::data) fn files(path: &Path) -> Result<Source, Error> {
     if let Some(name) = path.to_str().and_then(|path| path.strip_prefix("hf://")) {
         return crate::data::read::source::hub::files(name);
     }
@@ -25,17 +29,25 @@ pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
         found.folder(path)?;
         found.files.sort();
         let mut otherwise = String::from(
-            "is a folder without a data file (.jsonl, .json, .parquet, plain, .gz or .zst)",
+            "is a folder without a data file (.jsonl, .json, .csv, .tsv, .parquet, plain, .gz or \
+             .zst)",
         );
         if !found.unread.is_empty() {
-            found.unread.truncate(5);
-            otherwise += &format!("; not read: {}", found.unread.join(", "));
+            let unread = &found.unread[..found.unread.len().min(5)];
+            otherwise += &format!("; not read: {}", unread.join(", "));
         }
-        return some(path, found.files, &otherwise);
+        let inside = |file: &PathBuf| {
+            let inside = file.strip_prefix(path).unwrap_or(file);
+            inside.to_string_lossy().into_owned()
+        };
+        let (files, others) = split(some(path, found.files, &otherwise)?, inside);
+        let mut left_out: Vec<String> = others.iter().map(inside).collect();
+        left_out.extend(found.unread);
+        return Ok(Source { files, left_out });
     }
     let pattern = path.to_string_lossy();
     if path.exists() || !pattern.contains(['*', '?', '[']) {
-        return Ok(vec![path.to_path_buf()]);
+        return Ok(vec![path.to_path_buf()].into());
     }
     let matches = glob::glob(&pattern)
         .map_err(|error| Error::source(path, format!("is not a pattern: {error}")))?;
@@ -49,7 +61,7 @@ pub(in crate::data) fn files(path: &Path) -> Result<Vec<PathBuf>, Error> {
         found.matched(path)?;
     }
     found.files.sort();
-    some(path, found.files, "matches no file")
+    Ok(some(path, found.files, "matches no file")?.into())
 }
 
 fn some(path: &Path, found: Vec<PathBuf>, otherwise: &str) -> Result<Vec<PathBuf>, Error> {
@@ -88,6 +100,8 @@ impl DataFiles {
             let real = path.canonicalize().map_err(Error::io("read", &path))?;
             if real.is_dir() {
                 self.folder(&path)?;
+            } else if is_about(&name) {
+                continue;
             } else if is_data(&path) {
                 self.file(path, real)?;
             } else if is_unread(&path) {
@@ -145,7 +159,7 @@ mod tests {
             fs::write(root.join(name), "{}").unwrap();
         }
         let names = |path: &Path| -> Vec<String> {
-            let found = files(path).unwrap();
+            let found = files(path).unwrap().files;
             let inside = found.iter().map(|path| path.strip_prefix(root).unwrap());
             inside.map(|path| path.display().to_string()).collect()
         };
@@ -167,13 +181,18 @@ mod tests {
     fn other_endings_are_named_where_there_is_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        for name in ["1.csv", "2.jsonl.bz2", "README.md"] {
+        for name in ["1.arrow", "2.jsonl.bz2", "README.md"] {
             fs::write(root.join(name), "{}").unwrap();
         }
         let error = files(root).unwrap_err().to_string();
-        assert!(error.ends_with("; not read: 1.csv, 2.jsonl.bz2"), "{error}");
+        assert!(
+            error.ends_with("; not read: 1.arrow, 2.jsonl.bz2"),
+            "{error}"
+        );
         fs::write(root.join("3.jsonl"), "{}").unwrap();
-        assert_eq!(files(root).unwrap(), [root.join("3.jsonl")]);
+        let found = files(root).unwrap();
+        assert_eq!(found.files, [root.join("3.jsonl")]);
+        assert_eq!(found.left_out, ["1.arrow", "2.jsonl.bz2"]);
     }
 
     #[cfg(unix)]
@@ -189,9 +208,13 @@ mod tests {
         symlink(other.path(), root.join("b")).unwrap();
         symlink(".", root.join("+self")).unwrap();
         let expected = [root.join("0.jsonl"), root.join("b/1.jsonl")];
-        assert_eq!(files(root).unwrap(), expected);
+        assert_eq!(files(root).unwrap().files, expected);
         for pattern in ["**/*.jsonl", "**/*"] {
-            assert_eq!(files(&root.join(pattern)).unwrap(), expected, "{pattern}");
+            assert_eq!(
+                files(&root.join(pattern)).unwrap().files,
+                expected,
+                "{pattern}"
+            );
         }
 
         symlink("nowhere", root.join("3.jsonl")).unwrap();
@@ -210,6 +233,6 @@ mod tests {
             let expected = "3.jsonl: is neither a file nor a folder";
             assert!(error.ends_with(expected), "{error}");
         }
-        assert_eq!(files(&pipe).unwrap(), [pipe]);
+        assert_eq!(files(&pipe).unwrap().files, [pipe]);
     }
 }

@@ -4,7 +4,9 @@
 pub(in crate::data) use online::files;
 
 #[cfg(not(feature = "hub"))]
-pub(in crate::data) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crate::error::Error> {
+pub(in crate::data) fn files(
+    name: &str,
+) -> Result<crate::data::read::source::split::Source, crate::error::Error> {
     Err(crate::error::Error::Feature {
         what: format!("hf://{name}: is on the Hugging Face Hub"),
         feature: "hub",
@@ -14,12 +16,13 @@ pub(in crate::data) fn files(name: &str) -> Result<Vec<std::path::PathBuf>, crat
 #[cfg(feature = "hub")]
 mod online {
     use crate::data::read::source::names::is_data;
+    use crate::data::read::source::split::{Source, is_about, split};
     use crate::error::Error;
     use crate::model::download::Bar;
     use crate::model::repository::Repository;
     use hf_hub::HFClientSync;
     use hf_hub::repository::RepoTreeEntry;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     /// `owner/name[@revision][/pattern]`.
     #[derive(Debug, PartialEq)]
@@ -38,22 +41,26 @@ mod online {
             })
         }
 
-        /// Which of the data set's files are meant, sorted.
-        fn choose(&self, mut all: Vec<String>) -> Result<Vec<String>, String> {
+        /// Which of the data set's files are meant, sorted; and its other data files.
+        fn choose(&self, mut all: Vec<String>) -> Result<(Vec<String>, Vec<String>), String> {
             all.sort();
-            let found = match self.pattern {
+            let (found, others) = match self.pattern {
                 Some(pattern) => {
                     let pattern = glob::Pattern::new(pattern);
                     let pattern = pattern.map_err(|error| format!("is not a pattern: {error}"))?;
-                    all.iter()
-                        .filter(|path| pattern.matches(path))
-                        .collect::<Vec<_>>()
+                    let matched = all.iter().filter(|path| pattern.matches(path));
+                    (matched.cloned().collect(), Vec::new())
                 }
                 None => {
-                    let data: Vec<_> = all.iter().filter(|path| is_data(Path::new(path))).collect();
-                    let train = data.iter().filter(|path| is_train(path));
-                    let train: Vec<_> = train.copied().collect();
-                    if train.is_empty() { data } else { train }
+                    let is_about = |path: &Path| {
+                        let name = path.file_name().unwrap_or_default();
+                        is_about(&name.to_string_lossy())
+                    };
+                    let is_data = |path: &&String| {
+                        let path = Path::new(path);
+                        is_data(path) && !is_about(path)
+                    };
+                    split(all.iter().filter(is_data).cloned().collect(), String::clone)
                 }
             };
             if found.is_empty() {
@@ -62,16 +69,9 @@ mod online {
             }
             match found.iter().find(|path| !is_inside(path)) {
                 Some(path) => Err(format!("has a file that would be outside of it: {path:?}")),
-                None => Ok(found.into_iter().cloned().collect()),
+                None => Ok((found, others)),
             }
         }
-    }
-
-    /// `train` is a word of the path, as it is for Hugging Face's own library: not that of
-    /// `constrained.jsonl`.
-    fn is_train(path: &str) -> bool {
-        let mut words = path.split(|c: char| !c.is_alphabetic());
-        words.any(|word| word == "train" || word == "training")
     }
 
     /// What a hub lists becomes a path here, which must not lead out of the cache.
@@ -82,7 +82,7 @@ mod online {
     }
 
     /// Downloads what is not in the cache yet, all of one commit, whatever is pushed meanwhile.
-    pub(in crate::data) fn files(text: &str) -> Result<Vec<PathBuf>, Error> {
+    pub(in crate::data) fn files(text: &str) -> Result<Source, Error> {
         let failed =
             |message: String| Error::source(format!("hf://{text}"), message.replace('\n', " "));
         let name = Name::parse(text)
@@ -108,7 +108,7 @@ mod online {
             RepoTreeEntry::File { path, .. } => Some(path),
             _ => None,
         });
-        let chosen = name.choose(paths.collect()).map_err(failed)?;
+        let (chosen, left_out) = name.choose(paths.collect()).map_err(failed)?;
         let files = chosen.iter().map(|path| {
             let download = dataset
                 .download_file()
@@ -119,7 +119,8 @@ mod online {
                 .send()
                 .map_err(|error| failed(format!("{path}: {error}")))
         });
-        files.collect()
+        let files = files.collect::<Result<_, _>>()?;
+        Ok(Source { files, left_out })
     }
 
     #[cfg(test)]
@@ -132,6 +133,7 @@ mod online {
                 Name::parse(name)
                     .unwrap()
                     .choose(all.iter().map(|s| s.to_string()).collect())
+                    .map(|(chosen, _)| chosen)
             };
             let all = [
                 "README.md",

@@ -3,3 +3,4 @@
 pub(in crate::data) mod files;
 mod hub;
 mod names;
+mod split;

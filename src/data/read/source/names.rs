@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-const ENDINGS: [&str; 4] = ["jsonl", "ndjson", "json", "parquet"];
+const ENDINGS: [&str; 6] = ["jsonl", "ndjson", "json", "parquet", "csv", "tsv"];
 const COMPRESSED: [&str; 3] = ["gz", "zst", "zstd"];
-const UNREAD: [&str; 8] = ["gzip", "bz2", "xz", "csv", "tsv", "zip", "arrow", "feather"];
+const UNREAD: [&str; 21] = [
+    "gzip", "bz2", "xz", "lz4", "zip", "tar", "tgz", "7z", "arrow", "feather", "xlsx", "xls",
+    "pkl", "pickle", "npy", "npz", "yaml", "yml", "xml", "sqlite", "db",
+];
 
 /// By its name, data of a kind that is not read.
 pub(in crate::data) fn is_unread(path: &Path) -> bool {

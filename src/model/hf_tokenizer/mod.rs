@@ -1,12 +1,19 @@
 //! Any `tokenizer.json`, through Hugging Face's tokenizers.
 
-use super::files::{failed, read, read_json};
+mod guard;
+mod marks;
+mod rules;
+mod special;
+
+use super::files::{LONGEST_TOKENIZER, failed, read_up_to};
 use super::{Placed, Tokenizer};
 use crate::error::Error;
-use serde_json::Value;
+use guard::{guarded, load};
+use marks::{blind, cuts, folds};
+use special::Special;
 use std::path::Path;
 use std::sync::OnceLock;
-use tokenizers::{AddedToken, NormalizedString, Normalizer, NormalizerWrapper};
+use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
 /// A Hugging Face tokenizer with the special tokens of its model.
 ///
@@ -29,6 +36,8 @@ pub struct HfTokenizer {
     eos: u32,
     pad: u32,
     stop_tokens: Vec<u32>,
+    /// One more than the highest id: vocabularies may have gaps.
+    ids: usize,
 }
 
 impl HfTokenizer {
@@ -60,24 +69,44 @@ impl HfTokenizer {
     /// Where the file cannot be read, is not a tokenizer, or has no such id.
     pub fn from_file(path: impl AsRef<Path>, eos: u32) -> Result<Self, Error> {
         let path = path.as_ref();
-        let json = read(path, "the tokenizer")?;
+        let json = read_up_to(LONGEST_TOKENIZER, path, "the tokenizer")?;
         Self::parse(&json, eos).map_err(|message| failed(path, message))
     }
 
     fn parse(json: &[u8], eos: u32) -> Result<Self, String> {
-        let inner = parse(json)?;
+        let inner = load(json)?;
         match inner.id_to_token(eos) {
             None => Err(format!(
                 "the tokenizer has no id {eos} to end a sequence with"
             )),
-            Some(_) => Ok(Self {
+            Some(_) => Ok(Self::made(
                 inner,
-                blind: OnceLock::new(),
-                bos: None,
-                eos,
-                pad: eos,
-                stop_tokens: vec![eos],
-            }),
+                Special {
+                    bos: None,
+                    eos,
+                    pad: eos,
+                    stop_tokens: vec![eos],
+                },
+            )),
+        }
+    }
+
+    fn made(inner: tokenizers::Tokenizer, special: Special) -> Self {
+        let ids = inner.get_vocab(true).into_values().max();
+        let Special {
+            bos,
+            eos,
+            pad,
+            stop_tokens,
+        } = special;
+        Self {
+            ids: ids.map_or(0, |highest| highest as usize + 1),
+            inner,
+            blind: OnceLock::new(),
+            bos,
+            eos,
+            pad,
+            stop_tokens,
         }
     }
 
@@ -105,12 +134,13 @@ impl HfTokenizer {
     ///
     /// The errors of [`decode`](Tokenizer::decode).
     pub fn decode_all(&self, tokens: &[u32]) -> Result<String, Error> {
-        let decoded = self.inner.decode(tokens, false);
-        decoded.map_err(|error| refused(&error.to_string()))
+        let decoded = guarded(|| self.inner.decode(tokens, false));
+        decoded.map_err(|message| refused(&message))
     }
 
     /// From a model folder: `tokenizer.json`, and the special tokens of `tokenizer_config.json`,
-    /// `config.json` and `generation_config.json`, in this order.
+    /// `special_tokens_map.json`, `added_tokens.json`, `config.json` and `generation_config.json`,
+    /// as transformers reads them. Tokens that `tokenizer.json` lacks are added.
     ///
     /// The end of sequence is `eos_token`, else the first `eos_token_id`; padding is `pad_token`,
     /// else the end of sequence. A beginning of sequence is put first if `add_bos_token` says so;
@@ -119,43 +149,15 @@ impl HfTokenizer {
     ///
     /// # Errors
     ///
-    /// Where `tokenizer.json` is missing or damaged, or no end of sequence is named.
+    /// Where `tokenizer.json` is missing or damaged, no end of sequence is named, or a token is that
+    /// is not known.
     pub fn from_folder(folder: impl AsRef<Path>) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let path = folder.join("tokenizer.json");
-        let inner =
-            parse(&read(&path, "the tokenizer")?).map_err(|message| failed(&path, message))?;
-        let settings = read_json(&folder.join("tokenizer_config.json"))?;
-        let models = [
-            read_json(&folder.join("config.json"))?,
-            read_json(&folder.join("generation_config.json"))?,
-        ];
-        let special = Special {
-            inner: &inner,
-            settings: settings.as_ref(),
-            models: models.iter().flatten().collect(),
-        };
-        let eos = special.id("eos").ok_or_else(|| {
-            failed(
-                folder,
-                "names no end of sequence: neither eos_token in tokenizer_config.json nor eos_token_id in config.json",
-            )
-        })?;
-        let (bos, pad) = (special.bos(), special.id("pad").unwrap_or(eos));
-        let mut stop_tokens = vec![eos];
-        for id in special.ids("eos") {
-            if !stop_tokens.contains(&id) {
-                stop_tokens.push(id);
-            }
-        }
-        Ok(Self {
-            inner,
-            blind: OnceLock::new(),
-            bos,
-            eos,
-            pad,
-            stop_tokens,
-        })
+        let json = read_up_to(LONGEST_TOKENIZER, &path, "the tokenizer")?;
+        let mut inner = load(&json).map_err(|message| failed(&path, message))?;
+        let special = Special::of(folder, &mut inner)?;
+        Ok(Self::made(inner, special))
     }
 }
 
@@ -171,96 +173,16 @@ impl HfTokenizer {
         let mut text = NormalizedString::from(text);
         if let Some(normalizer) = self.inner.get_normalizer() {
             // Where it fails the text stays as it is.
-            let _ = normalizer.normalize(&mut text);
+            let _ = guarded(|| normalizer.normalize(&mut text));
         }
         text.get().contains(&token.content)
     }
 }
 
-/// The same, blind to added tokens. Those of white space stay: they are ordinary text, and the
-/// model learned to read it so.
-fn blind(tokenizer: &tokenizers::Tokenizer) -> tokenizers::Tokenizer {
-    let mut blind = tokenizer.clone();
-    let added = blind.get_added_tokens_decoder().into_values();
-    let marks = added.filter(|token| !token.content.trim().is_empty());
-    // Only special ones can be overlooked. Each keeps its id; where that fails, those that are
-    // special already are overlooked all the same.
-    let _ = blind.add_tokens(marks.map(|token| token.special(true)));
-    blind.set_encode_special_tokens(true);
-    blind
-}
-
-/// Whether texts that do not spell this token become it.
-fn folds(normalizer: &NormalizerWrapper, token: &str) -> bool {
-    // What is put into a text is no part of the token, or all of the token was there before.
-    let makes = |text: &str| text.is_empty() || text.chars().any(|c| token.contains(c));
-    match normalizer {
-        NormalizerWrapper::Sequence(all) => all.as_ref().iter().any(|one| folds(one, token)),
-        NormalizerWrapper::Replace(replace) => makes(&replace.content),
-        NormalizerWrapper::Prepend(prepend) => makes(&prepend.prepend),
-        NormalizerWrapper::StripNormalizer(_) => token.trim() != token,
-        NormalizerWrapper::ByteLevel(_) => false,
-        _ => true,
-    }
-}
-
-fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer, String> {
-    let tokenizer = tokenizers::Tokenizer::from_bytes(json);
-    let mut tokenizer = tokenizer.map_err(|error| format!("is not a tokenizer: {error}"))?;
-    // Lengths are the encoder's business.
-    tokenizer
-        .with_truncation(None)
-        .map_err(|error| error.to_string())?;
-    tokenizer.with_padding(None);
-    Ok(tokenizer)
-}
-
-/// Where special tokens are named.
-struct Special<'a> {
-    inner: &'a tokenizers::Tokenizer,
-    settings: Option<&'a Value>,
-    models: Vec<&'a Value>,
-}
-
-impl Special<'_> {
-    fn id(&self, name: &str) -> Option<u32> {
-        let token = self.settings.map(|s| &s[format!("{name}_token")]);
-        // Either the text itself or an object that holds it.
-        let text = token.and_then(|token| token.as_str().or(token["content"].as_str()));
-        let id = text.and_then(|text| self.inner.token_to_id(text));
-        id.or_else(|| self.ids(name).first().copied())
-    }
-
-    /// All of `config.json`, then of `generation_config.json`; each has a number or a list.
-    fn ids(&self, name: &str) -> Vec<u32> {
-        let key = format!("{name}_token_id");
-        let values = self.models.iter().map(|model| &model[&key]);
-        let ids = values.flat_map(|value| match value {
-            Value::Array(ids) => ids.as_slice(),
-            id => std::slice::from_ref(id),
-        });
-        let ids = ids.filter_map(Value::as_u64);
-        ids.filter_map(|id| u32::try_from(id).ok()).collect()
-    }
-
-    fn bos(&self) -> Option<u32> {
-        let bos = self.id("bos")?;
-        let wanted = match self.settings.map(|s| s["add_bos_token"].as_bool()) {
-            None => true,
-            Some(Some(add)) => add,
-            Some(None) => {
-                let encoded = self.inner.encode("a", true).ok()?;
-                encoded.get_ids().first() == Some(&bos)
-            }
-        };
-        wanted.then_some(bos)
-    }
-}
-
 impl Tokenizer for HfTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let encoded = self.inner.encode_fast(text, false);
-        let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
+        let encoded = guarded(|| self.inner.encode_fast(text, false));
+        let encoded = encoded.map_err(|message| refused(&message))?;
         Ok(encoded.get_ids().to_vec())
     }
 
@@ -296,14 +218,14 @@ impl Tokenizer for HfTokenizer {
 
     fn encode_text(&self, text: &str) -> Result<Vec<u32>, Error> {
         let blind = self.blind.get_or_init(|| blind(&self.inner));
-        let refused = |error: tokenizers::Error| refused(&error.to_string());
-        let encoded = blind.encode_fast(text, false).map_err(refused)?;
+        let refused = |message: String| refused(&message);
+        let encoded = guarded(|| blind.encode_fast(text, false)).map_err(refused)?;
         let ids = encoded.get_ids();
         if !ids.iter().any(|id| self.special(*id).is_some()) {
             return Ok(ids.to_vec());
         }
         // The model itself has the token in its vocabulary: cut the text within it.
-        let encoded = blind.encode(text, false).map_err(refused)?;
+        let encoded = guarded(|| blind.encode(text, false)).map_err(refused)?;
         let (mut ids, mut done) = (Vec::new(), 0);
         for (&id, &(start, end)) in encoded.get_ids().iter().zip(encoded.get_offsets()) {
             let said = text.get(start..end).unwrap_or_default();
@@ -324,8 +246,8 @@ impl Tokenizer for HfTokenizer {
     }
 
     fn encode_with_offsets(&self, text: &str) -> Result<Option<Vec<Placed>>, Error> {
-        let encoded = self.inner.encode(text, false);
-        let encoded = encoded.map_err(|error| refused(&error.to_string()))?;
+        let encoded = guarded(|| self.inner.encode(text, false));
+        let encoded = encoded.map_err(|message| refused(&message))?;
         let bytes = encoded.get_offsets().iter().map(|&(start, end)| start..end);
         Ok(Some(encoded.get_ids().iter().copied().zip(bytes).collect()))
     }
@@ -342,12 +264,12 @@ impl Tokenizer for HfTokenizer {
     }
 
     fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
-        let decoded = self.inner.decode(tokens, true);
-        decoded.map_err(|error| refused(&error.to_string()))
+        let decoded = guarded(|| self.inner.decode(tokens, true));
+        decoded.map_err(|message| refused(&message))
     }
 
     fn vocab_size(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.ids
     }
 
     fn bos(&self) -> Option<u32> {
@@ -363,23 +285,6 @@ impl Tokenizer for HfTokenizer {
     }
 }
 
-/// Whether a text can be cut before this token wherever it stands, because the tokenizer looks for
-/// it before anything else and nothing that stands before it changes what is found.
-fn cuts<'t>(token: &AddedToken, mut added: impl Iterator<Item = &'t AddedToken>) -> bool {
-    let text = token.content.as_str();
-    // Found in the raw text, whatever its neighbours are; and not to be taken for the space that
-    // the token before it may swallow, nor for the word that would end that one.
-    let plain = token.special && !token.normalized && !token.lstrip && !token.single_word;
-    let mark = text.starts_with(|c: char| c.is_ascii_punctuation() && c != '_');
-    // Whether a match of `other` that begins earlier could reach into this token.
-    let reached = |other: &str| {
-        let ends = other.char_indices().skip(1).map(|(at, _)| &other[at..]);
-        ends.into_iter()
-            .any(|end| end.starts_with(text) || text.starts_with(end))
-    };
-    plain && mark && !added.any(|other| reached(&other.content))
-}
-
 fn refused(message: &str) -> Error {
     Error::Tokenize {
         message: message.to_string(),
@@ -387,5 +292,4 @@ fn refused(message: &str) -> Error {
 }
 
 #[cfg(test)]
-#[path = "hf_tokenizer_tests.rs"]
 mod tests;

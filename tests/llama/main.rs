@@ -1,4 +1,7 @@
-//! The decoder against reference numbers, and its own laws.
+//! The decoder against reference numbers, and its own laws; its folders, good and bad.
+
+mod folders;
+mod special;
 
 use burn::module::Module;
 use burn::optim::GradientsParams;
@@ -578,11 +581,11 @@ fn broken_folders_are_one_clear_line() {
     error("embed_tokens.weight");
     config.model_type = "gpt2".into();
     write(&config);
-    error("model_type must be one of llama, mistral, qwen2, qwen3, got gpt2");
+    error("model_type gpt2 is not supported; supported: llama, mistral, qwen2, qwen3");
     config.model_type = "llama".into();
-    config.rope_scaling = Some(serde_json::json!({"type": "yarn"}));
+    config.rope_scaling = Some(serde_json::json!({"type": "longrope"}));
     write(&config);
-    error("rope_type must be default or llama3, got yarn");
+    error("rope_type must be default, linear, dynamic, llama3 or yarn, got longrope");
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Columns that the user gives other names.
+
+use crate::data::nearest::nearest;
+use crate::data::read::formats::form::Format;
+use crate::data::read::rows::JsonRow;
+use crate::error::Error;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which column of a row stands for one that is known: `prompt` for `question`, or for
+/// `input.text`, a key inside of a column.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::data) struct Mapping {
+    columns: BTreeMap<String, String>,
+}
+
+impl Mapping {
+    pub(in crate::data) fn new(columns: BTreeMap<String, String>) -> Self {
+        Self { columns }
+    }
+
+    pub(in crate::data) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+
+    /// Refuses names that no form of rows has, with the nearest that one has.
+    pub(in crate::data) fn validate(&self) -> Result<(), Error> {
+        for (known, column) in &self.columns {
+            if column.is_empty() {
+                let message = format!("columns: \"{known}\" needs the name of a column, got none");
+                return Err(Error::Usage { message });
+            }
+            if Format::names_of_columns().any(|name| name == known) {
+                continue;
+            }
+            let nearest = nearest(known, Format::names_of_columns());
+            let message = format!(
+                "columns: \"{known}\" is not a column that is read (write prompt=NAME, with your \
+                 own name behind){nearest}"
+            );
+            return Err(Error::Usage { message });
+        }
+        Ok(())
+    }
+
+    /// Gives the columns of a row the names that are known; notes which were there, and names the
+    /// ones that had such a name before and are not read.
+    pub(in crate::data) fn apply(
+        &self,
+        row: &mut JsonRow,
+        found: &mut BTreeSet<String>,
+    ) -> Vec<String> {
+        flatten(row, |name, value| {
+            name == "input" && value.get("messages").is_some_and(Value::is_array)
+        });
+        if self.is_empty() {
+            return Vec::new();
+        }
+        // `input.text` is a key of `input`, if no column has that name.
+        let paths = self.columns.values();
+        let heads: BTreeSet<&str> = paths
+            .filter(|path| !row.contains_key(*path))
+            .filter_map(|path| path.split_once('.').map(|(head, _)| head))
+            .collect();
+        for _ in 0..DEEPEST {
+            let mut again = false;
+            flatten(row, |name, value| {
+                let is_on_path = self.columns.values().any(|path| {
+                    let rest = path.strip_prefix(name);
+                    rest.is_some_and(|rest| rest.starts_with('.'))
+                });
+                let opens = value.is_object() && (heads.contains(name) || is_on_path);
+                again |= opens;
+                opens
+            });
+            if !again {
+                break;
+            }
+        }
+        let mut taken = Vec::new();
+        for (known, column) in &self.columns {
+            if let Some(value) = row.get(column) {
+                found.insert(column.clone());
+                taken.push((known.clone(), column.clone(), value.clone()));
+            }
+        }
+        for (_, column, _) in &taken {
+            row.shift_remove(column);
+        }
+        let mut replaced = Vec::new();
+        for (known, _, value) in taken {
+            if row
+                .insert(known.clone(), value)
+                .is_some_and(|old| !old.is_null())
+            {
+                replaced.push(known);
+            }
+        }
+        replaced
+    }
+
+    /// Refuses a column that no row had.
+    pub(in crate::data) fn check_found(&self, found: &BTreeSet<String>) -> Result<(), Error> {
+        let missing = self
+            .columns
+            .iter()
+            .find(|(_, column)| !found.contains(*column));
+        let Some((known, column)) = missing else {
+            return Ok(());
+        };
+        let message = format!("columns: no row has \"{column}\", which was to be read as {known}");
+        Err(Error::Usage { message })
+    }
+}
+
+/// Keys inside of keys.
+const DEEPEST: usize = 16;
+
+/// Puts the keys of objects beside them, as `input.messages`, where `opens` says so.
+fn flatten(row: &mut JsonRow, mut opens: impl FnMut(&str, &Value) -> bool) {
+    let names = row.iter().filter(|(name, value)| opens(name, value));
+    let names: Vec<String> = names.map(|(name, _)| name.clone()).collect();
+    for name in names {
+        if let Some(Value::Object(inner)) = row.shift_remove(&name) {
+            for (key, value) in inner {
+                row.entry(format!("{name}.{key}")).or_insert(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! How long a row may be.
+
+use super::row::{by_row, wrong};
+use crate::error::Error;
+use serde_json::Value;
+use std::cell::Cell;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+/// Bytes of a row. One that is longer is no feedback, and a file without an end of a row would fill
+/// the memory.
+pub(super) const LONGEST: usize = 64 << 20;
+
+/// Bytes of a text of a row; a longer one makes its row useless. A tokenizer takes forty times as
+/// much memory as the text that it cuts.
+const LONGEST_TEXT: usize = 16 << 20;
+
+/// Whether each text of a value is short enough.
+pub(in crate::data) fn has_long_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.len() > LONGEST_TEXT,
+        Value::Array(items) => items.iter().any(has_long_text),
+        Value::Object(object) => object.values().any(has_long_text),
+        _ => false,
+    }
+}
+
+/// What is left of a row that is read now; whoever has a row begins the next.
+#[derive(Clone)]
+pub(super) struct Left(Rc<Cell<usize>>);
+
+impl Left {
+    pub(super) fn begin(&self) {
+        self.0.set(LONGEST);
+    }
+
+    /// The error of a row that was too long, if that is why reading failed.
+    pub(super) fn too_long(&self, path: &Path, row: usize) -> Option<Error> {
+        (self.0.get() == 0).then(|| by_row(wrong(path, row, too_long())))
+    }
+}
+
+/// What to say of a row that is too long.
+pub(super) fn too_long() -> String {
+    format!("is longer than {} MiB", LONGEST >> 20)
+}
+
+/// A reader of one row after another, each within the limit.
+pub(super) fn limited<R: Read>(reader: R) -> (BufReader<Limited<R>>, Left) {
+    let left = Left(Rc::new(Cell::new(LONGEST)));
+    let limited = Limited {
+        reader,
+        left: left.clone(),
+    };
+    (BufReader::new(limited), left)
+}
+
+/// See [`limited`].
+pub(super) struct Limited<R> {
+    reader: R,
+    left: Left,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left.0.get();
+        let most = buffer.len().min(left);
+        let read = self.reader.read(&mut buffer[..most])?;
+        self.left.0.set(left - read);
+        if read == 0 && most < buffer.len() && left == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, too_long()));
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,143 @@
+//! Rows of JSON: lines, one array, or objects over several lines.
+
+use super::below::{Below, below};
+use super::json::{Elements, Strict};
+use super::limit::{LONGEST, limited, too_long};
+use super::row::{JsonRow, by_row, shown, wrong};
+use super::wrong_json::not_json;
+use crate::error::Error;
+use serde::Deserializer as _;
+use serde_json::{Deserializer, Value};
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+/// What takes rows: with a line or a place, and whether its columns are those of a row.
+pub(super) struct Rows<'a> {
+    pub(super) path: &'a Path,
+    pub(super) is_row: &'a dyn Fn(&JsonRow) -> bool,
+    pub(super) take: &'a mut dyn FnMut(usize, JsonRow) -> Result<(), Error>,
+}
+
+impl Rows<'_> {
+    /// The rows of one array; `passed` lines were before it.
+    pub(super) fn array(&mut self, reader: impl Read, passed: usize) -> Result<(), Error> {
+        let path = self.path;
+        let (reader, left) = limited(reader);
+        let (mut index, mut refused) = (0, None);
+        let mut json = Deserializer::from_reader(reader);
+        let read = json.deserialize_seq(Elements(|value| {
+            index += 1;
+            left.begin();
+            let done = object(path, index, value).and_then(|value| (self.take)(index, value));
+            refused = done.err().map(by_row);
+            refused.is_none()
+        }));
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        read.and_then(|()| json.end()).map_err(|error| {
+            if error.is_io() {
+                let too_long = left.too_long(path, index + 1);
+                return too_long.unwrap_or_else(|| Error::io("read", path)(error.into()));
+            }
+            let line = passed + error.line();
+            wrong(path, line, not_json(&error, None))
+        })
+    }
+
+    /// The rows of lines; of objects over several lines, if the first does not end with its line.
+    pub(super) fn lines(
+        &mut self,
+        mut reader: Box<dyn BufRead>,
+        passed: usize,
+    ) -> Result<(), Error> {
+        let path = self.path;
+        let (mut bytes, mut is_first) = (Vec::new(), true);
+        for line in passed + 1.. {
+            bytes.clear();
+            let mut limited = reader.as_mut().take(LONGEST as u64 + 1);
+            let read = limited.read_until(b'\n', &mut bytes);
+            if read.map_err(Error::io("read", path))? == 0 {
+                break;
+            }
+            if bytes.len() > LONGEST {
+                return Err(wrong(path, line, too_long()));
+            }
+            let text = std::str::from_utf8(&bytes).map_err(|error| {
+                let at = error.valid_up_to() + 1;
+                wrong(path, line, format!("is not valid UTF-8 from byte {at} on"))
+            })?;
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            match serde_json::from_str(text) {
+                Ok(Strict(value)) => self.line(line, object(path, line, value)?)?,
+                Err(error) if is_first && error.is_eof() && text.starts_with('{') => {
+                    let all = std::io::Cursor::new(std::mem::take(&mut bytes)).chain(reader);
+                    return self.objects(all, line - 1);
+                }
+                Err(error) => return Err(wrong(path, line, not_json(&error, Some(text)))),
+            }
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    /// Objects one behind the other, over any number of lines.
+    fn objects(&mut self, reader: impl Read, passed: usize) -> Result<(), Error> {
+        let path = self.path;
+        let (reader, left) = limited(reader);
+        let mut index = 0;
+        for value in Deserializer::from_reader(reader).into_iter::<Strict>() {
+            index += 1;
+            match value {
+                Ok(Strict(value)) => {
+                    left.begin();
+                    let object = object(path, index, value).map_err(by_row)?;
+                    self.line(index, object).map_err(by_row)?;
+                }
+                Err(error) if error.is_io() => {
+                    let too_long = left.too_long(path, index);
+                    return Err(too_long.unwrap_or_else(|| Error::io("read", path)(error.into())));
+                }
+                Err(error) => {
+                    let line = passed + error.line();
+                    return Err(wrong(path, line, not_json(&error, None)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A row, or an object with the rows below it.
+    fn line(&mut self, place: usize, object: JsonRow) -> Result<(), Error> {
+        match below(object, self.is_row) {
+            Below::Row(row) => (self.take)(place, row),
+            Below::Rows(rows) => {
+                for (i, value) in rows.into_iter().enumerate() {
+                    let row = self::object(self.path, i + 1, value);
+                    row.and_then(|row| (self.take)(i + 1, row))
+                        .map_err(by_row)?;
+                }
+                Ok(())
+            }
+            Below::Several(names) => Err(wrong(
+                self.path,
+                place,
+                format!("has lists of rows below {names}: leave the one that is to be read"),
+            )),
+        }
+    }
+}
+
+fn object(path: &Path, line: usize, value: Value) -> Result<JsonRow, Error> {
+    match value {
+        Value::Object(row) => Ok(row),
+        other => Err(wrong(
+            path,
+            line,
+            format!("a row must be an object, got {}", shown(&other)),
+        )),
+    }
+}
