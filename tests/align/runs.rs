@@ -1,6 +1,6 @@
 //! Runs that are killed, interrupted, started twice, and what becomes of their folders.
 
-use crate::common::{TINY, World, metrics};
+use crate::common::{TINY, WORDS, World, metrics};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -212,6 +212,32 @@ fn the_policy_of_any_run_becomes_a_model_folder() {
 
 fn weights_of(world: &World, folder: &str) -> Vec<u8> {
     fs::read(world.path(folder).join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_loss_that_is_not_finite_says_which_prompt_it_came_from() {
+    let world = World::new();
+    let mut rows = String::new();
+    for (i, weight) in [(0, 1.0), (1, 1e300), (2, 1.0), (3, 1.0)] {
+        let prompt = format!("what is {} ? ", WORDS[4 + i]);
+        let row = serde_json::json!(
+            {"prompt": prompt, "completion": "yes", "label": i % 2 == 0, "weight": weight}
+        );
+        rows += &format!("{row}\n");
+    }
+    fs::write(world.path("weights.jsonl"), rows).unwrap();
+    let tail = "--batch-size 4 --held-out 0 --learning-rate 1e-3";
+    let error = world.refused(&format!(
+        "align --model model --data weights.jsonl --out out {tail}"
+    ));
+    let error = error.lines().last().unwrap();
+    assert!(
+        error.starts_with("error: step 0: the ")
+            && error.contains("counted from 0, the worst are 1"),
+        "{error}"
+    );
+    let expected = "the prompt of example 1 ends with \"what is bad ?\"";
+    assert!(error.ends_with(expected), "{error}");
 }
 
 #[cfg(unix)]

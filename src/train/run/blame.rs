@@ -1,5 +1,6 @@
 //! Which examples a loss that is not finite came from.
 
+use crate::error::Error;
 use crate::train::metrics::{LossOutput, Metrics};
 use crate::train::objective::Objective;
 use burn::module::Module;
@@ -53,20 +54,50 @@ where
     batches.into_iter().zip(indices).map(row).collect()
 }
 
-/// Examples in words, the worst first; `which` they are: training, held-out.
-pub(super) fn listed(which: &str, mut rows: Vec<Row>) -> String {
-    let loss = |row: &Row| row.loss.unwrap_or(f64::NEG_INFINITY);
-    rows.sort_by(|a, b| b.bad.cmp(&a.bad).then(loss(b).total_cmp(&loss(a))));
-    let shown = rows.iter().take(NAMED).map(|row| match row.loss {
-        Some(loss) => format!("{} (loss {loss:.4})", row.index),
-        None => row.index.to_string(),
-    });
-    let mut named: Vec<String> = shown.collect();
-    if rows.len() > NAMED {
-        named.push("..".into());
+/// The examples that something not finite came from.
+#[derive(Default)]
+pub(super) struct Blamed {
+    /// The worst first.
+    rows: Vec<Row>,
+    held_out: bool,
+}
+
+impl Blamed {
+    pub(super) fn new(mut rows: Vec<Row>, held_out: bool) -> Self {
+        let loss = |row: &Row| row.loss.unwrap_or(f64::NEG_INFINITY);
+        rows.sort_by(|a, b| b.bad.cmp(&a.bad).then(loss(b).total_cmp(&loss(a))));
+        Self { rows, held_out }
     }
-    let (all, named) = (rows.len(), named.join(", "));
-    format!("of {all} {which} examples, counted from 0, the worst are {named}; ")
+
+    /// The error that says `what` is not finite, and what may help.
+    pub(super) fn error(self, step: usize, what: &str, remedy: &str) -> Error {
+        Error::NotFinite {
+            step,
+            message: format!("{what}; {}{remedy}", self.words()),
+            examples: self.rows.iter().map(|row| row.index).collect(),
+            held_out: self.held_out,
+        }
+    }
+
+    fn words(&self) -> String {
+        if self.rows.is_empty() {
+            return String::new();
+        }
+        let shown = self.rows.iter().take(NAMED).map(|row| match row.loss {
+            Some(loss) => format!("{} (loss {loss:.4})", row.index),
+            None => row.index.to_string(),
+        });
+        let mut named: Vec<String> = shown.collect();
+        if self.rows.len() > NAMED {
+            named.push("..".into());
+        }
+        let which = match self.held_out {
+            true => "held-out",
+            false => "training",
+        };
+        let (all, named) = (self.rows.len(), named.join(", "));
+        format!("of {all} {which} examples, counted from 0, the worst are {named}; ")
+    }
 }
 
 #[cfg(test)]
@@ -76,18 +107,23 @@ mod tests {
     #[test]
     fn the_example_itself_comes_before_those_that_it_spoilt() {
         let row = |index, loss, bad| Row { index, loss, bad };
-        let mut rows = vec![
+        let rows = vec![
             row(3, Some(0.5), 0),
             row(1, Some(f64::NAN), 2),
             row(9, Some(f64::NAN), 7),
             row(4, Some(2.0), 0),
         ];
-        let expected = "of 4 training examples, counted from 0, the worst are 9 (loss NaN), \
-            1 (loss NaN), 4 (loss 2.0000), 3 (loss 0.5000); ";
-        assert_eq!(listed("training", std::mem::take(&mut rows)), expected);
+        let error = Blamed::new(rows, false).error(2, "the loss is NaN", "so it is");
+        let expected = "step 2: the loss is NaN; of 4 training examples, counted from 0, the worst \
+            are 9 (loss NaN), 1 (loss NaN), 4 (loss 2.0000), 3 (loss 0.5000); so it is";
+        assert_eq!(error.to_string(), expected);
+        assert!(
+            matches!(error, Error::NotFinite { examples, held_out: false, .. }
+                if examples == [9, 1, 4, 3])
+        );
         let unknown = (0..9).map(|index| row(index, None, 0)).collect();
         let expected = "of 9 held-out examples, counted from 0, the worst are 0, 1, 2, 3, 4, 5, \
             6, 7, ..; ";
-        assert_eq!(listed("held-out", unknown), expected);
+        assert_eq!(Blamed::new(unknown, true).words(), expected);
     }
 }

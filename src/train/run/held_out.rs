@@ -4,7 +4,7 @@ use crate::data::Batcher;
 use crate::error::Error;
 use crate::train::metrics::{LossOutput, Metrics};
 use crate::train::objective::Objective;
-use crate::train::run::blame;
+use crate::train::run::blame::{self, Blamed};
 use crate::train::run::config::TrainerConfig;
 use crate::train::run::draws;
 use burn::module::Module;
@@ -52,8 +52,8 @@ where
     Ok(metrics)
 }
 
-/// The examples that [`evaluate`] saw, the worst first, in words.
-pub(super) fn rows_of<M, R, L, B>(
+/// The examples that [`evaluate`] saw.
+pub(super) fn blamed<M, R, L, B>(
     config: &TrainerConfig,
     policy: &M,
     reference: &R,
@@ -61,7 +61,7 @@ pub(super) fn rows_of<M, R, L, B>(
     batcher: &B,
     examples: &[B::Example],
     device: &Device,
-) -> String
+) -> Blamed
 where
     M: Module,
     B: Batcher,
@@ -76,7 +76,7 @@ where
             rows.extend(blame::rows(policy, reference, objective, window, indices));
         }
     }
-    blame::listed("held-out", rows)
+    Blamed::new(rows, true)
 }
 
 /// An error of held-out examples says that it is of them.

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::reference::Reference;
 use crate::train::metrics::LossOutput;
 use crate::train::objective::Objective;
-use crate::train::run::blame;
+use crate::train::run::blame::{self, Blamed};
 use crate::train::run::checkpoint::{Checkpoint, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
@@ -176,7 +176,7 @@ where
             learning_rate,
         );
         self.run.policy = policy;
-        finite::check_report(step, &report, || self.rows_of(step))?;
+        finite::check_report(step, &report, || self.blamed(step))?;
         self.run.steps += 1;
         self.keep_folder()?;
         self.work.reference.follow(&self.run.policy, self.run.steps);
@@ -220,7 +220,7 @@ where
             let (config, policy) = (&self.setup.config, &self.run.policy);
             let (reference, objective) = (work.reference, &*work.objective);
             let (batcher, examples) = (work.batcher, work.held_out);
-            held_out::rows_of(
+            held_out::blamed(
                 config,
                 policy,
                 reference,
@@ -276,18 +276,18 @@ where
         Ok(self.run)
     }
 
-    /// The examples of a step, the worst first, in words.
-    fn rows_of(&mut self, step: usize) -> String {
+    /// The examples of a step.
+    fn blamed(&mut self, step: usize) -> Blamed {
         let (work, policy) = (&self.work, &self.run.policy);
         let Ok(indices) = self.plan.window(step) else {
-            return String::new();
+            return Blamed::default();
         };
         let mut rng = draws::of_step(self.setup.config.seed, step);
         let window = work
             .batcher
             .window(work.train, indices, 1, &mut rng, &self.device);
         let rows = |window| blame::rows(policy, work.reference, &*work.objective, window, indices);
-        blame::listed("training", window.map(rows).unwrap_or_default())
+        Blamed::new(window.map(rows).unwrap_or_default(), false)
     }
 
     /// Makes anew what somebody took away from the output folder, and says so.
