@@ -27,7 +27,8 @@ use std::path::PathBuf;
 /// | [`Tokenize`](Error::Tokenize) | a tokenizer or chat template refuses | |
 /// | [`Template`](Error::Template) | a chat template takes too much time or memory | |
 /// | [`Checkpoint`](Error::Checkpoint) | a checkpoint cannot be used | |
-/// | [`Training`](Error::Training) | a run cannot go on | `step 12: the loss is NaN` |
+/// | [`Training`](Error::Training) | a run cannot go on | `step 0: no parameter of the policy asks for a gradient` |
+/// | [`NotFinite`](Error::NotFinite) | a loss or gradient is not finite | `step 12: the loss is NaN; of 8 training examples, counted from 0, the worst are 17 (loss NaN), ..` |
 /// | [`Sandbox`](Error::Sandbox) | untrusted code cannot be run safely | `programs cannot be isolated here, so they are not run: there is no program unshare` |
 /// | [`Endpoint`](Error::Endpoint) | a remote model does not answer | `https://host/v1: status 401: no such key` |
 /// | [`State`](Error::State) | an objective cannot go on from a state | `the state 0.5 is that of another objective: ..` |
@@ -151,6 +152,17 @@ pub enum Error {
         /// Why it stopped.
         message: String,
     },
+    /// A loss or a gradient that is not finite.
+    NotFinite {
+        /// Optimizer steps finished before.
+        step: usize,
+        /// What it is, the examples that it came from, and what may help.
+        message: String,
+        /// Indices of the examples, the worst first.
+        examples: Vec<usize>,
+        /// Whether they are held out; else they are trained on.
+        held_out: bool,
+    },
     /// Untrusted code that cannot be run safely here.
     Sandbox {
         /// What is missing.
@@ -216,7 +228,9 @@ impl fmt::Display for Error {
             Self::Checkpoint { path, message } => {
                 write!(f, "checkpoint {}: {message}", path.display())
             }
-            Self::Training { step, message } => write!(f, "step {step}: {message}"),
+            Self::Training { step, message } | Self::NotFinite { step, message, .. } => {
+                write!(f, "step {step}: {message}")
+            }
             Self::Endpoint { url, message } => write!(f, "{url}: {message}"),
             Self::Busy { path } => write!(
                 f,

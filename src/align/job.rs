@@ -1,5 +1,6 @@
 //! What each kind of method does with a model and examples.
 
+use super::culprit::{Prompted, with_prompt};
 use super::examples::Parts;
 use super::folder::{Start, clear, document, write_model};
 use super::method::{Kto, Method};
@@ -188,7 +189,7 @@ impl Job<'_> {
     ) -> Result<Report, Error>
     where
         R: Reference<Llama>,
-        B: Batcher,
+        B: Batcher<Example: Prompted>,
         L: Objective<Llama, R, Batch = B::Batch, Output: LossOutput>,
     {
         let run = self.fit((policy, reference), objective, batcher, parts, tell)?;
@@ -226,7 +227,7 @@ impl Job<'_> {
     where
         M: Module,
         R: Reference<M>,
-        B: Batcher,
+        B: Batcher<Example: Prompted>,
         L: Objective<M, R, Batch = B::Batch, Output: LossOutput>,
     {
         let Parts { train, held_out } = parts;
@@ -258,7 +259,8 @@ impl Job<'_> {
         if sampler != SamplerConfig::new() {
             tell(&Event::Epoch(&report));
         }
-        trainer.fit(policy, reference, objective, batcher, train, held_out)
+        let run = trainer.fit(policy, reference, objective, batcher, train, held_out);
+        run.map_err(|error| with_prompt(error, parts, &self.folder.tokenizer))
     }
 
     fn finish<M>(
@@ -272,7 +274,12 @@ impl Job<'_> {
             true => None,
             false => {
                 let save = |folder: &Path| save(&run.policy, folder);
-                Some(write_model(out, self.start, save)?)
+                let written = write_model(out, self.start, save);
+                if written.is_err() {
+                    // On a full disk it is in the way of whatever may help.
+                    let _ = clear(out);
+                }
+                Some(written?)
             }
         };
         Ok(Report {

@@ -51,6 +51,7 @@
 //! ```
 
 mod alignment;
+mod culprit;
 mod data;
 mod examples;
 mod export;

@@ -1,6 +1,6 @@
 //! Runs that are killed, interrupted, started twice, and what becomes of their folders.
 
-use crate::common::{TINY, World, metrics};
+use crate::common::{TINY, WORDS, World, metrics};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -120,8 +120,9 @@ fn a_folder_that_is_deleted_costs_neither_model_nor_metrics() {
         .unwrap();
     wait_for(&world.path("out/metrics.jsonl"), &mut child);
     sleep(Duration::from_millis(50));
-    // What the run writes meanwhile may be in the way.
-    while world.path("out").exists() && fs::remove_dir_all(world.path("out")).is_err() {}
+    // At one moment: a removal takes its time, and the run may write meanwhile.
+    fs::rename(world.path("out"), world.path("away")).unwrap();
+    fs::remove_dir_all(world.path("away")).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
@@ -211,6 +212,32 @@ fn the_policy_of_any_run_becomes_a_model_folder() {
 
 fn weights_of(world: &World, folder: &str) -> Vec<u8> {
     fs::read(world.path(folder).join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_loss_that_is_not_finite_says_which_prompt_it_came_from() {
+    let world = World::new();
+    let mut rows = String::new();
+    for (i, weight) in [(0, 1.0), (1, 1e300), (2, 1.0), (3, 1.0)] {
+        let prompt = format!("what is {} ? ", WORDS[4 + i]);
+        let row = serde_json::json!(
+            {"prompt": prompt, "completion": "yes", "label": i % 2 == 0, "weight": weight}
+        );
+        rows += &format!("{row}\n");
+    }
+    fs::write(world.path("weights.jsonl"), rows).unwrap();
+    let tail = "--batch-size 4 --held-out 0 --learning-rate 1e-3";
+    let error = world.refused(&format!(
+        "align --model model --data weights.jsonl --out out {tail}"
+    ));
+    let error = error.lines().last().unwrap();
+    assert!(
+        error.starts_with("error: step 0: the ")
+            && error.contains("counted from 0, the worst are 1"),
+        "{error}"
+    );
+    let expected = "the prompt of example 1 ends with \"what is bad ?\"";
+    assert!(error.ends_with(expected), "{error}");
 }
 
 #[cfg(unix)]

@@ -4,7 +4,6 @@ use super::*;
 use burn::module::{ModuleMapper, Param};
 use burn::tensor::Tensor;
 use burn_kto::train::saved_policy;
-use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -303,12 +302,7 @@ fn a_checkpoint_from_before_there_were_manifests_is_read() {
     let finished = Finished::new();
     let folder = finished.at("run");
     killed_after(3, &folder, false);
-    let checkpoint = folder.join("checkpoint");
-    fs::remove_file(checkpoint.join("manifest.json")).unwrap();
-    let path = checkpoint.join("state.json");
-    let mut state: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    state.as_object_mut().unwrap().remove("sealed");
-    fs::write(&path, state.to_string()).unwrap();
+    rewrite_state(&folder.join("checkpoint"), |_| {});
     let (run, warnings) = resumed(&folder);
     assert!(warnings.is_empty(), "{warnings:?}");
     finished.same(&run, "run");
@@ -425,6 +419,9 @@ fn an_evaluation_that_was_put_off_is_in_the_journal_once() {
     finished.same(&run, "run");
 }
 
+/// What becomes of a journal.
+type Change<'a> = &'a dyn Fn(&str) -> String;
+
 #[test]
 fn a_journal_that_lost_lines_is_cut_off_behind_the_checkpoint_and_said_so() {
     let finished = Finished::new();
@@ -436,7 +433,7 @@ fn a_journal_that_lost_lines_is_cut_off_behind_the_checkpoint_and_said_so() {
             .filter(|line| !line.starts_with("{\"step\":2,\"epoch"));
         lines.flat_map(|line| [line, "\n"]).collect::<String>()
     };
-    let cases: [(&dyn Fn(&str) -> String, Option<&str>); 3] = [
+    let cases: [(Change<'_>, Option<&str>); 3] = [
         (&cut, None),
         (&without_second, Some("lacks 1 of the 2 steps before")),
         (&|_| String::new(), Some("lacks 2 of the 2 steps before")),
@@ -515,10 +512,24 @@ fn a_loss_that_is_not_finite_names_the_examples_it_came_from() {
     let trainer = Trainer::new(config()).unwrap();
     let trainer = trainer.with_progress(Progress::Silent);
     let batcher = BinaryBatcher::new(0, 64);
-    let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &data, &[]);
-    let error = run.unwrap_err().to_string();
-    let expected = "its 8 training examples, the worst first, counted from 0: 17 (loss ";
-    assert!(error.contains(expected), "{error}");
+    let (first, rest) = data.split_at(24);
+    let error = |train: &[_], held_out: &[_]| {
+        let (policy, kto) = (policy.clone(), &mut kto());
+        let run = trainer.fit(policy, &reference, kto, &batcher, train, held_out);
+        run.unwrap_err().to_string()
+    };
+    for (error, expected) in [
+        (
+            error(&data, &[]),
+            "of 8 training examples, counted from 0, the worst are 17 (loss ",
+        ),
+        (
+            error(rest, first),
+            "of 24 held-out examples, counted from 0, the worst are 17 (loss ",
+        ),
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 /// Weights of which none is a number.
@@ -540,7 +551,7 @@ fn broken_weights_are_not_blamed_on_the_learning_rate() {
     let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &feedback(40), &[]);
     let error = run.unwrap_err().to_string();
     assert!(
-        error.starts_with("step 0: the loss is NaN; its 8"),
+        error.starts_with("step 0: the loss is NaN; of 8"),
         "{error}"
     );
     assert!(

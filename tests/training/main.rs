@@ -14,6 +14,7 @@ mod wrappers;
 use burn::module::Module;
 use burn::tensor::Device;
 use burn_kto::prelude::*;
+use serde_json::Value;
 use std::path::Path;
 
 fn device() -> Device {
@@ -102,4 +103,14 @@ fn fit(
             held_out,
         )
         .unwrap()
+}
+
+/// Changes the state of a checkpoint, which is then one from before there were manifests.
+fn rewrite_state(checkpoint: &Path, change: impl FnOnce(&mut Value)) {
+    let path = checkpoint.join("state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state.as_object_mut().unwrap().remove("sealed").unwrap();
+    change(&mut state);
+    std::fs::write(&path, state.to_string()).unwrap();
+    std::fs::remove_file(checkpoint.join("manifest.json")).unwrap();
 }

@@ -125,15 +125,10 @@ fn another_sampler_is_another_run() {
     let expected = "belongs to another run: its sampler's stratified is true, this run's false";
     assert!(error.ends_with(expected), "{error}");
     // A checkpoint that says nothing of a sampler is from before there were any.
-    let path = folder.path().join("checkpoint/state.json");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let mut state: serde_json::Value = serde_json::from_str(&text).unwrap();
-    state["run"]
-        .as_object_mut()
-        .unwrap()
-        .remove("sampler")
-        .unwrap();
-    std::fs::write(&path, state.to_string()).unwrap();
+    rewrite_state(&folder.path().join("checkpoint"), |state| {
+        let run = state["run"].as_object_mut().unwrap();
+        run.remove("sampler").unwrap();
+    });
     assert!(start(config(), SamplerConfig::new(), out, false).is_ok());
 }
 

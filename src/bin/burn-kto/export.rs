@@ -12,8 +12,9 @@ Examples:
   burn-kto export runs/kto --out halfway --device flex
   burn-kto evaluate --model halfway --data BENCHMARKS";
 
-/// Writes the policy of a run's checkpoint as a Hugging Face folder, also while the run goes on or
-/// when it was interrupted; the run is left as it is.
+/// Writes the policy of a run's checkpoint as a Hugging Face folder.
+///
+/// At any time: also while the run goes on, or when it was interrupted. The run is left as it is.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {

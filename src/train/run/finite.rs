@@ -2,12 +2,11 @@
 
 use crate::error::Error;
 use crate::train::metrics::Metrics;
+use crate::train::run::blame::Blamed;
 use crate::train::run::step::StepReport;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{FloatDType, Tensor};
 
-/// The name of the loss on held-out examples.
-const HELD_OUT: &str = "held-out loss";
 const REMEDY: &str = "a smaller learning rate may help, in a run and a folder of its own: one that \
     is resumed keeps its settings";
 /// Before the first step no learning rate is to blame.
@@ -20,28 +19,34 @@ fn remedy(step: usize) -> &'static str {
     }
 }
 
-/// Refuses a step whose loss or gradient is not finite; `rows` says which examples it had.
+/// Refuses a step whose loss or gradient is not finite; `blamed` says which examples it had.
 pub(super) fn check_report(
     step: usize,
     report: &StepReport,
-    rows: impl FnOnce() -> String,
+    blamed: impl FnOnce() -> Blamed,
 ) -> Result<(), Error> {
     let (loss, norm) = (report.metrics.get("loss"), report.grad_norm);
-    let what = match loss {
-        Some(loss) if !loss.is_finite() => format!("the loss is {loss}"),
-        _ if norm.is_finite() => return Ok(()),
-        _ => format!("the norm of the gradient is {norm}"),
-    };
-    let message = format!("{what}; {}{}", rows(), remedy(step));
-    Err(Error::Training { step, message })
+    match loss {
+        Some(loss) if !loss.is_finite() => {
+            Err(blamed().error(step, &format!("the loss is {loss}"), remedy(step)))
+        }
+        _ if norm.is_finite() => Ok(()),
+        _ => {
+            let what = format!("the norm of the gradient is {norm}");
+            Err(blamed().error(step, &what, remedy(step)))
+        }
+    }
 }
 
-/// Refuses held-out metrics whose loss is not finite.
-pub(super) fn check_held_out(step: usize, metrics: &Metrics) -> Result<(), Error> {
+/// Refuses held-out metrics whose loss is not finite; `blamed` says of which examples.
+pub(super) fn check_held_out(
+    step: usize,
+    metrics: &Metrics,
+    blamed: impl FnOnce() -> Blamed,
+) -> Result<(), Error> {
     match metrics.get("loss") {
         Some(loss) if !loss.is_finite() => {
-            let message = format!("the {HELD_OUT} is {loss}; {}", remedy(step));
-            Err(Error::Training { step, message })
+            Err(blamed().error(step, &format!("the held-out loss is {loss}"), remedy(step)))
         }
         _ => Ok(()),
     }
@@ -93,14 +98,18 @@ mod tests {
     #[test]
     fn a_loss_that_is_not_a_number_is_named() {
         let mut metrics = Metrics::default();
-        assert!(check_held_out(0, &metrics).is_ok());
+        assert!(check_held_out(0, &metrics, Blamed::default).is_ok());
         metrics.add("loss", f64::NAN, 1.0);
-        let error = check_held_out(2, &metrics).unwrap_err().to_string();
+        let error = check_held_out(2, &metrics, Blamed::default)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.starts_with("step 2: the held-out loss is NaN; a smaller learning rate may"),
             "{error}"
         );
-        let error = check_held_out(0, &metrics).unwrap_err().to_string();
+        let error = check_held_out(0, &metrics, Blamed::default)
+            .unwrap_err()
+            .to_string();
         assert!(
             error.ends_with("weights of the model and the reference finite?"),
             "{error}"

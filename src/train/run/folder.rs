@@ -8,8 +8,15 @@ use crate::train::run::journal::{self, Journal};
 use crate::train::run::lock::Lock;
 use burn::module::Module;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// How often to begin anew where a removal still goes on, and how long to wait before.
+const TRIES: usize = 5;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A text that stands in the folder from the start of the run: its name, and what it says.
 pub(crate) type Document = (&'static str, String);
@@ -80,6 +87,20 @@ impl RunFolder {
     ///
     /// Where it cannot be written, and where another run began in the folder meanwhile.
     pub(super) fn keep(&self) -> Result<Option<String>, Error> {
+        let mut kept = self.written_again();
+        for _ in 0..TRIES {
+            match &kept {
+                Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                    sleep(PAUSE);
+                    kept = self.written_again();
+                }
+                _ => break,
+            }
+        }
+        kept
+    }
+
+    fn written_again(&self) -> Result<Option<String>, Error> {
         let Place {
             path,
             lock,

@@ -4,6 +4,7 @@ use crate::data::Batcher;
 use crate::error::Error;
 use crate::train::metrics::{LossOutput, Metrics};
 use crate::train::objective::Objective;
+use crate::train::run::blame::{self, Blamed};
 use crate::train::run::config::TrainerConfig;
 use crate::train::run::draws;
 use burn::module::Module;
@@ -49,6 +50,33 @@ where
         }
     }
     Ok(metrics)
+}
+
+/// The examples that [`evaluate`] saw.
+pub(super) fn blamed<M, R, L, B>(
+    config: &TrainerConfig,
+    policy: &M,
+    reference: &R,
+    objective: &L,
+    batcher: &B,
+    examples: &[B::Example],
+    device: &Device,
+) -> Blamed
+where
+    M: Module,
+    B: Batcher,
+    L: Objective<M, R, Batch = B::Batch>,
+    L::Output: LossOutput,
+{
+    let indices: Vec<usize> = (0..examples.len()).collect();
+    let mut rows = Vec::new();
+    for (batch, indices) in indices.chunks(config.batch_size).enumerate() {
+        let mut rng = draws::of_evaluation(config.seed, batch);
+        if let Ok(window) = batcher.window(examples, indices, 1, &mut rng, device) {
+            rows.extend(blame::rows(policy, reference, objective, window, indices));
+        }
+    }
+    Blamed::new(rows, true)
 }
 
 /// An error of held-out examples says that it is of them.

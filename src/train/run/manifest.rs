@@ -44,6 +44,9 @@ pub(super) fn seal(folder: &Path) -> Result<(), Error> {
 /// [`Error::Checkpoint`] names the first file that is missing or another than was written.
 pub(super) fn verify(folder: &Path) -> Result<bool, Error> {
     let path = folder.join(NAME);
+    if path.is_dir() {
+        return Err(damaged(&path, "is not a file"));
+    }
     let text = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         other => other.map_err(Error::io("read", &path))?,

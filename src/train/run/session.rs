@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::reference::Reference;
 use crate::train::metrics::LossOutput;
 use crate::train::objective::Objective;
-use crate::train::run::blame;
+use crate::train::run::blame::{self, Blamed};
 use crate::train::run::checkpoint::{Checkpoint, Snapshot};
 use crate::train::run::draws;
 use crate::train::run::finite;
@@ -176,7 +176,7 @@ where
             learning_rate,
         );
         self.run.policy = policy;
-        finite::check_report(step, &report, || self.rows_of(step))?;
+        finite::check_report(step, &report, || self.blamed(step))?;
         self.run.steps += 1;
         self.keep_folder()?;
         self.work.reference.follow(&self.run.policy, self.run.steps);
@@ -216,7 +216,20 @@ where
             work.held_out,
             &self.device,
         )?;
-        finite::check_held_out(step, &metrics)?;
+        finite::check_held_out(step, &metrics, || {
+            let (config, policy) = (&self.setup.config, &self.run.policy);
+            let (reference, objective) = (work.reference, &*work.objective);
+            let (batcher, examples) = (work.batcher, work.held_out);
+            held_out::blamed(
+                config,
+                policy,
+                reference,
+                objective,
+                batcher,
+                examples,
+                &self.device,
+            )
+        })?;
         let done = EvaluationDone {
             step,
             total: self.plan.total(),
@@ -263,20 +276,18 @@ where
         Ok(self.run)
     }
 
-    /// The examples of a step, the worst first, in words.
-    fn rows_of(&mut self, step: usize) -> String {
-        let work = &self.work;
+    /// The examples of a step.
+    fn blamed(&mut self, step: usize) -> Blamed {
+        let (work, policy) = (&self.work, &self.run.policy);
         let Ok(indices) = self.plan.window(step) else {
-            return String::new();
+            return Blamed::default();
         };
         let mut rng = draws::of_step(self.setup.config.seed, step);
         let window = work
             .batcher
             .window(work.train, indices, 1, &mut rng, &self.device);
-        let policy = &self.run.policy;
-        let rows =
-            |window| blame::rows_of(policy, work.reference, &*work.objective, window, indices);
-        window.map(rows).unwrap_or_default()
+        let rows = |window| blame::rows(policy, work.reference, &*work.objective, window, indices);
+        Blamed::new(window.map(rows).unwrap_or_default(), false)
     }
 
     /// Makes anew what somebody took away from the output folder, and says so.
