@@ -115,6 +115,10 @@ fn answers_go_by_all_names_in_use() {
     assert!(report.to_string().ends_with(line), "{report}");
     let table = "read as                1  completion: column \"answer\"";
     assert!(report.table().contains(table), "{}", report.table());
+    // In whichever letters.
+    let loaded = demonstrations(&[json!({"Prompt": [turn("user", "a")], "Model Response": "b"})]);
+    assert_eq!(loaded.examples[0].completion, "b");
+    assert_eq!(loaded.report.read_as["prompt"]["Prompt"], 1);
     // Nothing says which of two is meant.
     let error = wrong(&[json!({"question": "a", "answer": "b", "response": "c"})]);
     let expected = ":1: \"completion\" may be \"response\" or \"answer\", which differ: say which \
@@ -286,7 +290,7 @@ fn two_answers_and_a_verdict_are_a_pair() {
         named("preference", "1"),
         named("winner", "red"),
     ] {
-        let error = wrong(&[row.clone()]);
+        let error = wrong(std::slice::from_ref(&row));
         assert!(
             error.contains("must be a tie, or the name of one of"),
             "{row}: {error}"
@@ -425,7 +429,7 @@ fn one_odd_row_does_not_end_the_reading() {
         assert_eq!(loaded.examples.len(), 1, "{reason}");
         let strict = Reader::new()
             .with_strict()
-            .sft(file(lines(&[odd.clone()])).path());
+            .sft(file(lines(std::slice::from_ref(&odd))).path());
         let strict = strict.unwrap_err().to_string();
         assert!(strict.contains(&format!(":1: {got}")), "{strict}");
         let none = wrong(&[odd]);
@@ -477,7 +481,9 @@ fn a_turn_of_weight_zero_is_context() {
     };
     let taught = |row: &Value| -> Vec<String> {
         let reader = Reader::new().with_every_turn();
-        let loaded = reader.sft(file(lines(&[row.clone()])).path()).unwrap();
+        let loaded = reader
+            .sft(file(lines(std::slice::from_ref(row))).path())
+            .unwrap();
         loaded.examples.into_iter().map(|e| e.completion).collect()
     };
     for (key, no, yes) in [
@@ -703,6 +709,14 @@ fn tables_that_say_something_else_are_refused_with_their_line() {
         open.contains(":2: is longer than 64 MiB: is a quote not closed?"),
         "{open}"
     );
+    for swallowed in [
+        &b"prompt,completion\na,\"b\nc,d\n"[..],
+        b"prompt,completion\na,\"b\n",
+    ] {
+        assert_eq!(said(swallowed), ":2: has a quote that is not closed");
+    }
+    let (_folder, path) = named("a.csv", "prompt,completion\na,\"b\nc\"\n");
+    assert_eq!(read_sft(&path).unwrap().examples[0].completion, "b\nc");
     assert!(said(b"prompt,completion\n").contains("there is no row"));
 }
 
