@@ -158,6 +158,11 @@ fn columns_are_read_under_the_names_that_the_user_gives() {
     assert!(said.contains(expected), "{said}");
     let misspelt = error(&[("promt", "frage")]);
     assert!(misspelt.ends_with("; did you mean prompt?"), "{misspelt}");
+    let twice = error(&[("prompt", "frage"), ("completion", "frage")]);
+    assert_eq!(
+        twice,
+        "columns: \"frage\" is to be read as completion and as prompt"
+    );
     // What was there under the known name is not lost without a word.
     let row = file(lines(&[
         json!({"prompt": "x", "frage": "a", "completion": "b"}),
@@ -569,6 +574,10 @@ fn nulls_that_tables_add_are_not_there() {
         demonstrations(&[clean]).examples
     );
     // A table of several kinds has all of their columns.
+    let turns = [turn("user", "a"), turn("assistant", "b")];
+    let row =
+        json!({"messages": turns, "prompt": null, "label": null, "chosen": null, "score": null});
+    assert_eq!(demonstration(row), ["user: a", "b"]);
     let row = json!({"prompt": "a", "completion": "b", "label": true, "chosen": null, "rejected": null, "messages": null});
     assert_eq!(
         thumbs(&[row]).examples,

@@ -25,7 +25,13 @@ impl Mapping {
 
     /// Refuses names that no form of rows has, with the nearest that one has.
     pub(in crate::data) fn validate(&self) -> Result<(), Error> {
+        let mut seen = BTreeMap::new();
         for (known, column) in &self.columns {
+            if let Some(other) = seen.insert(column, known) {
+                let message =
+                    format!("columns: \"{column}\" is to be read as {other} and as {known}");
+                return Err(Error::Usage { message });
+            }
             if column.is_empty() {
                 let message = format!("columns: \"{known}\" needs the name of a column, got none");
                 return Err(Error::Usage { message });
