@@ -115,6 +115,10 @@ fn answers_go_by_all_names_in_use() {
     assert!(report.to_string().ends_with(line), "{report}");
     let table = "read as                1  completion: column \"answer\"";
     assert!(report.table().contains(table), "{}", report.table());
+    // In whichever letters.
+    let loaded = demonstrations(&[json!({"Prompt": [turn("user", "a")], "Model Response": "b"})]);
+    assert_eq!(loaded.examples[0].completion, "b");
+    assert_eq!(loaded.report.read_as["prompt"]["Prompt"], 1);
     // Nothing says which of two is meant.
     let error = wrong(&[json!({"question": "a", "answer": "b", "response": "c"})]);
     let expected = ":1: \"completion\" may be \"response\" or \"answer\", which differ: say which \
@@ -154,6 +158,11 @@ fn columns_are_read_under_the_names_that_the_user_gives() {
     assert!(said.contains(expected), "{said}");
     let misspelt = error(&[("promt", "frage")]);
     assert!(misspelt.ends_with("; did you mean prompt?"), "{misspelt}");
+    let twice = error(&[("prompt", "frage"), ("completion", "frage")]);
+    assert_eq!(
+        twice,
+        "columns: \"frage\" is to be read as completion and as prompt"
+    );
     // What was there under the known name is not lost without a word.
     let row = file(lines(&[
         json!({"prompt": "x", "frage": "a", "completion": "b"}),
@@ -286,7 +295,7 @@ fn two_answers_and_a_verdict_are_a_pair() {
         named("preference", "1"),
         named("winner", "red"),
     ] {
-        let error = wrong(&[row.clone()]);
+        let error = wrong(std::slice::from_ref(&row));
         assert!(
             error.contains("must be a tie, or the name of one of"),
             "{row}: {error}"
@@ -425,7 +434,7 @@ fn one_odd_row_does_not_end_the_reading() {
         assert_eq!(loaded.examples.len(), 1, "{reason}");
         let strict = Reader::new()
             .with_strict()
-            .sft(file(lines(&[odd.clone()])).path());
+            .sft(file(lines(std::slice::from_ref(&odd))).path());
         let strict = strict.unwrap_err().to_string();
         assert!(strict.contains(&format!(":1: {got}")), "{strict}");
         let none = wrong(&[odd]);
@@ -477,7 +486,9 @@ fn a_turn_of_weight_zero_is_context() {
     };
     let taught = |row: &Value| -> Vec<String> {
         let reader = Reader::new().with_every_turn();
-        let loaded = reader.sft(file(lines(&[row.clone()])).path()).unwrap();
+        let loaded = reader
+            .sft(file(lines(std::slice::from_ref(row))).path())
+            .unwrap();
         loaded.examples.into_iter().map(|e| e.completion).collect()
     };
     for (key, no, yes) in [
@@ -563,6 +574,10 @@ fn nulls_that_tables_add_are_not_there() {
         demonstrations(&[clean]).examples
     );
     // A table of several kinds has all of their columns.
+    let turns = [turn("user", "a"), turn("assistant", "b")];
+    let row =
+        json!({"messages": turns, "prompt": null, "label": null, "chosen": null, "score": null});
+    assert_eq!(demonstration(row), ["user: a", "b"]);
     let row = json!({"prompt": "a", "completion": "b", "label": true, "chosen": null, "rejected": null, "messages": null});
     assert_eq!(
         thumbs(&[row]).examples,
@@ -703,6 +718,14 @@ fn tables_that_say_something_else_are_refused_with_their_line() {
         open.contains(":2: is longer than 64 MiB: is a quote not closed?"),
         "{open}"
     );
+    for swallowed in [
+        &b"prompt,completion\na,\"b\nc,d\n"[..],
+        b"prompt,completion\na,\"b\n",
+    ] {
+        assert_eq!(said(swallowed), ":2: has a quote that is not closed");
+    }
+    let (_folder, path) = named("a.csv", "prompt,completion\na,\"b\nc\"\n");
+    assert_eq!(read_sft(&path).unwrap().examples[0].completion, "b\nc");
     assert!(said(b"prompt,completion\n").contains("there is no row"));
 }
 

@@ -46,6 +46,7 @@ impl FromRow for BinaryExample {
                 }
                 sink.each(thumbs)
             }
+            Feedback::Unlabelled(_) => sink.dropped(DropReason::NoLabel, None),
             Feedback::Scored(_) => sink.wrong(
                 "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are \
                  for read_scored, in burn-kto align with --threshold (data.threshold)",
@@ -114,10 +115,12 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example) if settings.choices.every_turn => {
-                sink.unit(example.into_turns())
+            Feedback::Sft(example) | Feedback::Unlabelled(example) => {
+                sink.unit(match settings.choices.every_turn {
+                    true => example.into_turns(),
+                    false => vec![example],
+                })
             }
-            Feedback::Sft(example) => sink.unit(vec![example]),
             Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
             Feedback::Scored(scored) => {
                 sink.unit(vec![SftExample::new(scored.prompt, scored.completion)])

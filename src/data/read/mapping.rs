@@ -25,7 +25,13 @@ impl Mapping {
 
     /// Refuses names that no form of rows has, with the nearest that one has.
     pub(in crate::data) fn validate(&self) -> Result<(), Error> {
+        let mut seen = BTreeMap::new();
         for (known, column) in &self.columns {
+            if let Some(other) = seen.insert(column, known) {
+                let message =
+                    format!("columns: \"{column}\" is to be read as {other} and as {known}");
+                return Err(Error::Usage { message });
+            }
             if column.is_empty() {
                 let message = format!("columns: \"{known}\" needs the name of a column, got none");
                 return Err(Error::Usage { message });
@@ -43,19 +49,22 @@ impl Mapping {
         Ok(())
     }
 
-    /// Gives the columns of a row the names that are known; notes which were there, and names the
-    /// ones that had such a name before and are not read.
-    pub(in crate::data) fn apply(
-        &self,
-        row: &mut JsonRow,
-        found: &mut BTreeSet<String>,
-    ) -> Vec<String> {
+    /// Gives the columns of a row the names that are known, and notes which were there.
+    pub(in crate::data) fn apply(&self, row: &mut JsonRow, found: &mut BTreeSet<String>) -> Named {
         flatten(row, |name, value| {
             name == "input" && value.get("messages").is_some_and(Value::is_array)
         });
-        if self.is_empty() {
-            return Vec::new();
+        let mut named = Named::default();
+        if !self.is_empty() {
+            named.replaced = self.rename(row, found);
         }
+        named.spelt = spell(row);
+        named
+    }
+
+    /// Renames columns as the user says; names the ones that had such a name before and are not
+    /// read.
+    fn rename(&self, row: &mut JsonRow, found: &mut BTreeSet<String>) -> Vec<String> {
         // `input.text` is a key of `input`, if no column has that name.
         let paths = self.columns.values();
         let heads: BTreeSet<&str> = paths
@@ -108,6 +117,40 @@ impl Mapping {
         ))
     }
 }
+
+/// What became of the names of a row's columns.
+#[derive(Debug, Default)]
+pub(in crate::data) struct Named {
+    /// Columns whose names others were given.
+    pub(in crate::data) replaced: Vec<String>,
+    /// Columns that were spelt otherwise, behind the names that are known.
+    pub(in crate::data) spelt: Vec<(String, String)>,
+}
+
+/// Spells columns as they are known: `Model Response` is `model_response`, if there is none.
+fn spell(row: &mut JsonRow) -> Vec<(String, String)> {
+    let is_known = |name: &str| Format::names_of_columns().any(|known| known == name);
+    let mut spelt = Vec::new();
+    for name in row.keys() {
+        let is_odd = |c: char| c.is_uppercase() || c.is_whitespace() || c == '-';
+        if name.chars().any(is_odd) && name.len() < LONGEST && !is_known(name) {
+            let known = name.trim().to_lowercase().replace([' ', '-'], "_");
+            let is_free = !row.contains_key(&known) && !spelt.iter().any(|(is, _)| *is == known);
+            if is_free && is_known(&known) {
+                spelt.push((known, name.clone()));
+            }
+        }
+    }
+    for (known, name) in &spelt {
+        if let Some(value) = row.shift_remove(name) {
+            row.insert(known.clone(), value);
+        }
+    }
+    spelt
+}
+
+/// Bytes of a name that may be a known one.
+const LONGEST: usize = 40;
 
 /// Keys inside of keys.
 const DEEPEST: usize = 16;

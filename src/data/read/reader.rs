@@ -250,7 +250,7 @@ impl Reader {
             report.files += 1;
             for_each_row(&file, &is_row, |line, mut row| {
                 report.rows += 1;
-                report.count_unread(mapping.apply(&mut row, &mut mapped));
+                report.count_named(mapping.apply(&mut row, &mut mapped));
                 if self.is_flat(&row) {
                     let added = forest.add(&file, line, row);
                     return added.map_err(|message| wrong(&file, line, message));

@@ -3,6 +3,7 @@
 use crate::data::example::Example;
 use crate::data::read::formats::Said;
 use crate::data::read::formats::form::Format;
+use crate::data::read::mapping::Named;
 use crate::data::reason::{DropReason, LeftOutReason};
 use crate::data::tally::{dropped, name, table};
 use crate::error::Error;
@@ -82,13 +83,25 @@ impl ReadReport {
         *self.formats.entry(said.format).or_default() += 1;
         self.count_unread(said.unread.iter().cloned());
         for (column, name) in &said.renamed {
-            let names = self.read_as.entry(column.to_string()).or_default();
-            *names.entry(name.clone()).or_default() += 1;
+            self.count_read_as(column, name);
         }
     }
 
+    /// Counts which columns were spelt otherwise, and which lost their names to others.
+    pub(in crate::data) fn count_named(&mut self, named: Named) {
+        self.count_unread(named.replaced);
+        for (known, name) in &named.spelt {
+            self.count_read_as(known, name);
+        }
+    }
+
+    fn count_read_as(&mut self, column: &str, name: &str) {
+        let names = self.read_as.entry(column.to_string()).or_default();
+        *names.entry(name.to_string()).or_default() += 1;
+    }
+
     /// Names columns that were not read.
-    pub(in crate::data) fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
+    fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
         for column in columns {
             if self.unread.len() < 100 || self.unread.contains_key(&column) {
                 *self.unread.entry(column).or_default() += 1;

@@ -173,7 +173,7 @@ impl<'r> Columns<'r> {
 
     /// A thumb, under any of its names; they must agree.
     pub(in crate::data) fn label(&self) -> Result<Option<bool>, Wrong> {
-        let Some(label) = self.find(&names::LABEL)? else {
+        let Some(label) = self.given(&names::LABEL)? else {
             return Ok(None);
         };
         let thumb = label.thumb()?;

@@ -2,6 +2,7 @@
 
 use crate::data::example::{Prompt, ScoredExample, SftExample};
 use crate::data::read::row::columns::Columns;
+use crate::data::read::row::names::LABEL;
 use crate::data::read::row::parsed::{Feedback, Parsed, Wrong};
 use crate::data::reason::DropReason;
 
@@ -21,6 +22,8 @@ pub(in crate::data) fn labelled(
     }
     Ok(Parsed::Kept(match score {
         Some(score) => Feedback::Scored(ScoredExample::new(prompt, completion, score)),
+        // Null: nobody said what it is worth.
+        None if columns.knows(&LABEL) => Feedback::Unlabelled(SftExample::new(prompt, completion)),
         None => Feedback::Sft(SftExample::new(prompt, completion)),
     }))
 }

@@ -21,6 +21,8 @@ pub(in crate::data) enum Parsed {
 #[derive(Debug)]
 pub enum Feedback {
     Sft(SftExample),
+    /// A demonstration that might have had a label, and has none.
+    Unlabelled(SftExample),
     Binary(BinaryExample),
     Preference(PreferenceExample),
     Scored(ScoredExample),
@@ -100,7 +102,7 @@ impl Parsed {
 impl Feedback {
     fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         match self {
-            Self::Sft(example) => Some(&mut example.prompt),
+            Self::Sft(example) | Self::Unlabelled(example) => Some(&mut example.prompt),
             Self::Binary(example) => Some(&mut example.prompt),
             Self::Preference(example) => Some(&mut example.prompt),
             Self::Scored(example) => Some(&mut example.prompt),

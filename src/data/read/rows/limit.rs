@@ -28,16 +28,26 @@ pub(in crate::data) fn has_long_text(value: &Value) -> bool {
 
 /// What is left of a row that is read now; whoever has a row begins the next.
 #[derive(Clone)]
-pub(super) struct Left(Rc<Cell<usize>>);
+pub(super) struct Left {
+    bytes: Rc<Cell<usize>>,
+    /// The last byte that was read, line ends aside.
+    last: Rc<Cell<u8>>,
+}
 
 impl Left {
     pub(super) fn begin(&self) {
-        self.0.set(LONGEST);
+        self.bytes.set(LONGEST);
+    }
+
+    /// The last byte of what was read, line ends aside.
+    #[cfg(feature = "csv")]
+    pub(super) fn last(&self) -> u8 {
+        self.last.get()
     }
 
     /// The error of a row that was too long, if that is why reading failed.
     pub(super) fn too_long(&self, path: &Path, row: usize) -> Option<Error> {
-        (self.0.get() == 0).then(|| by_row(wrong(path, row, too_long())))
+        (self.bytes.get() == 0).then(|| by_row(wrong(path, row, too_long())))
     }
 }
 
@@ -48,7 +58,10 @@ pub(super) fn too_long() -> String {
 
 /// A reader of one row after another, each within the limit.
 pub(super) fn limited<R: Read>(reader: R) -> (BufReader<Limited<R>>, Left) {
-    let left = Left(Rc::new(Cell::new(LONGEST)));
+    let left = Left {
+        bytes: Rc::new(Cell::new(LONGEST)),
+        last: Rc::default(),
+    };
     let limited = Limited {
         reader,
         left: left.clone(),
@@ -64,10 +77,14 @@ pub(super) struct Limited<R> {
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = self.left.0.get();
+        let left = self.left.bytes.get();
         let most = buffer.len().min(left);
         let read = self.reader.read(&mut buffer[..most])?;
-        self.left.0.set(left - read);
+        self.left.bytes.set(left - read);
+        let mut bytes = buffer[..read].iter().rev();
+        if let Some(last) = bytes.find(|byte| !matches!(byte, b'\r' | b'\n')) {
+            self.left.last.set(*last);
+        }
         if read == 0 && most < buffer.len() && left == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, too_long()));
         }

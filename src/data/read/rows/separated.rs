@@ -28,8 +28,12 @@ pub(super) fn for_each(
         return Err(Error::source(path, "is empty"));
     }
     let names = names(path, &record, passed + 1)?;
+    // The line of a record whose last field has several.
+    let mut open = None;
     while next(path, &mut table, &mut record, &left, passed)? {
         let line = record.position().map_or(0, |at| at.line() as usize) + passed;
+        let last = record.iter().next_back().unwrap_or_default();
+        open = last.contains(&b'\n').then_some(line);
         let cells = record.iter().zip(&names).map(|(bytes, name)| {
             let text = text(path, line, bytes)?;
             let value = match text {
@@ -40,7 +44,10 @@ pub(super) fn for_each(
         });
         row(line, cells.collect::<Result<JsonRow, Error>>()?)?;
     }
-    Ok(())
+    match open.filter(|_| left.last() != b'"') {
+        Some(line) => Err(wrong(path, line, "has a quote that is not closed")),
+        None => Ok(()),
+    }
 }
 
 /// Reads the next record, if there is one.
