@@ -1,6 +1,8 @@
 //! The tokenizers library behind a guard: what panics or never ends in there is an error here.
 
-use super::{regexes, rules};
+use super::regexes;
+use super::rules;
+use serde_json::Value;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -30,12 +32,14 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 /// Reads a tokenizer and tries it on a few texts: one that panics on them, or is not done with them
 /// after a minute, is none.
 pub(super) fn load(json: &[u8]) -> Result<Tokenizer, String> {
-    rules::check(json)?;
+    let value: Value =
+        serde_json::from_slice(json).map_err(|error| format!("is not a tokenizer: {error}"))?;
+    rules::check(&value)?;
     let (send, receive) = channel();
     let json = json.to_vec();
     let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
         let texts = texts();
-        let tried = regexes::check(&json, &texts).and_then(|()| {
+        let tried = regexes::check(&value, &texts).and_then(|()| {
             guarded(|| {
                 let tokenizer = parse(&json)?;
                 tried(&tokenizer, &texts);
