@@ -229,6 +229,10 @@ fn fields_of_another_type_are_named() {
             .write("config.json", not)
             .error("config.json: is not a JSON object");
     }
+    let long = format!("{}{{}}", " ".repeat(17 << 20));
+    Folder::new()
+        .write("config.json", long)
+        .error("config.json: is longer than 16777216 bytes");
     let deep = "[".repeat(100_000);
     Folder::new()
         .write("config.json", deep)

@@ -1,12 +1,14 @@
 //! The tokenizers library behind a guard: what panics or never ends in there is an error here.
 
-use super::{regexes, rules};
+use super::regexes;
+use super::rules;
+use serde_json::Value;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
-use tokenizers::Tokenizer;
+use tokenizers::{Model, Tokenizer};
 
 /// What loading and a first text may take; a large tokenizer takes a second.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,14 +32,17 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 /// Reads a tokenizer and tries it on a few texts: one that panics on them, or is not done with them
 /// after a minute, is none.
 pub(super) fn load(json: &[u8]) -> Result<Tokenizer, String> {
-    rules::check(json)?;
+    let value: Value =
+        serde_json::from_slice(json).map_err(|error| format!("is not a tokenizer: {error}"))?;
+    rules::check(&value)?;
     let (send, receive) = channel();
     let json = json.to_vec();
     let worker = thread::Builder::new().stack_size(STACK).spawn(move || {
         let texts = texts();
-        let tried = regexes::check(&json, &texts).and_then(|()| {
+        let tried = regexes::check(&value, &texts).and_then(|()| {
             guarded(|| {
                 let tokenizer = parse(&json)?;
+                apart(&tokenizer)?;
                 tried(&tokenizer, &texts);
                 Ok(tokenizer)
             })
@@ -67,6 +72,24 @@ fn parse(json: &[u8]) -> tokenizers::Result<Tokenizer> {
     tokenizer.with_truncation(None)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
+}
+
+/// Refuses added tokens that have the id of another token: the library counts on from the number of
+/// tokens, which are ids that are taken where a vocabulary has gaps.
+pub(super) fn apart(tokenizer: &Tokenizer) -> Result<(), String> {
+    let mut added: Vec<_> = tokenizer.get_added_tokens_decoder().into_iter().collect();
+    added.sort_by_key(|(id, _)| *id);
+    for (id, token) in added {
+        if let Some(other) = tokenizer.get_model().id_to_token(id)
+            && other != token.content
+        {
+            let text = &token.content;
+            return Err(format!(
+                "tokens {other:?} and {text:?} would both have id {id}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What it refuses is no matter here: it may not know these characters.

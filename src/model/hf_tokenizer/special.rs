@@ -1,6 +1,6 @@
 //! Special tokens, from all files in which a folder names them.
 
-use super::guard::guarded;
+use super::guard::{apart, guarded};
 use crate::error::Error;
 use crate::model::files::{failed, read_json};
 use serde_json::{Map, Value};
@@ -296,5 +296,6 @@ fn add(inner: &mut Tokenizer, path: &Path, mut tokens: Vec<AddedToken>) -> Resul
         return Ok(());
     }
     let added = guarded(|| inner.add_tokens(tokens));
-    added.map(|_| ()).map_err(|message| failed(path, message))
+    let apart = added.and_then(|_| apart(inner));
+    apart.map_err(|message| failed(path, message))
 }

@@ -47,7 +47,7 @@ impl Llama {
     pub fn load(folder: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let folder = folder.as_ref();
         let config = LlamaConfig::from_folder(folder)?;
-        let weights = Weights::of(folder)?;
+        let weights = Weights::of(folder, &config)?;
         weights.check(folder, &config, parameters(&config, device))?;
         let mut model = Self::build(&config, &mut Later(device));
         for file in &weights.files {

@@ -40,7 +40,7 @@ const FILES: [(&[&str], &str); 8] = [
 /// nothing passes: what is missing in it is found when it is read.
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
-        let file = folder.to_str().and_then(|name| other(name));
+        let file = folder.to_str().and_then(other);
         let hint = file.map_or_else(String::new, |what| format!(" ({what})"));
         return Err(failed(folder, format!("is not a folder{hint}")));
     }

@@ -43,8 +43,9 @@ struct Entry {
 }
 
 impl Weights {
-    /// Reads the headers of `model.safetensors`, or of the shards that the index names.
-    pub(super) fn of(folder: &Path) -> Result<Self, Error> {
+    /// Reads the headers of `model.safetensors`, or of the shards that the index names. Quantised
+    /// weights are refused.
+    pub(super) fn of(folder: &Path, config: &LlamaConfig) -> Result<Self, Error> {
         let (whole, index) = (folder.join(WEIGHTS), folder.join(INDEX));
         let named = match (is_there(&whole), is_there(&index)) {
             (true, _) => Map::new(),
@@ -73,6 +74,11 @@ impl Weights {
                 return Err(failed(&index, message));
             }
         }
+        let dtypes = weights.tensors.iter();
+        let dtypes = dtypes.map(|(name, stored)| (name.as_str(), stored.dtype.as_str()));
+        if let Some(message) = quantised::message(&config.other, dtypes) {
+            return Err(failed(folder, message));
+        }
         Ok(weights)
     }
 
@@ -100,11 +106,6 @@ impl Weights {
         config: &LlamaConfig,
         parameters: impl Iterator<Item = (String, Vec<usize>)>,
     ) -> Result<(), Error> {
-        let dtypes = self.tensors.iter();
-        let dtypes = dtypes.map(|(name, stored)| (name.as_str(), stored.dtype.as_str()));
-        if let Some(message) = quantised::message(&config.other, dtypes) {
-            return Err(failed(folder, message));
-        }
         let (mut known, mut missing) = (BTreeSet::new(), Vec::new());
         for (name, shape) in parameters {
             match self.tensors.get(&name) {
