@@ -6,6 +6,8 @@
 
 mod expression;
 mod lexer;
+mod literal;
+mod postfix;
 mod scan;
 mod tag;
 

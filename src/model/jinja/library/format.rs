@@ -34,7 +34,11 @@ fn ready(state: &State, text: &str, args: &[Value]) -> Result<Vec<Value>, Error>
             "a format's width must be written out and have at most {WIDEST} digits"
         )));
     }
-    let ready = args.iter().map(|value| one(state, value));
+    let ready = args.iter().map(|value| match text.contains('[') {
+        // A place may be within the value.
+        true => super::objects::sized(state, value, 0).map(|()| value.clone()),
+        false => one(state, value),
+    });
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
     // Each place may be as wide as it says, and take the longest argument.
     let places = text.matches(['%', '{']).count();
