@@ -468,7 +468,7 @@ fn parquet_is_read_and_a_damaged_file_is_an_error() {
 #[test]
 fn tools_that_a_row_offers_reach_the_template() {
     let template = JinjaTemplate::new(
-        "{% for t in tools %}[{{ t.name }}]{% endfor %}{% for m in messages %}{{ m | tojson }}{% endfor %}",
+        "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}{% for m in messages %}{{ m | tojson }}{% endfor %}",
         "",
         "",
     );

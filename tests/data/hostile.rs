@@ -286,7 +286,7 @@ fn hostile_templates_end_with_an_error_or_a_text() {
                 .map_err(|e| e.to_string().chars().take(90).collect::<String>());
             eprintln!("{took:?} {shown:?} {result:?}");
         }
-        assert!(took < Duration::from_secs(5), "{took:?}: {shown}");
+        assert!(took < Duration::from_secs(10), "{took:?}: {shown}");
         match result {
             Ok(_) => texts += 1,
             Err(Error::Template { .. }) => ended += 1,

@@ -5,47 +5,23 @@
 //! `__join__(a, b)`.
 
 use super::lexer::{Word, words};
+use super::literal::{escaped, literal};
 
 /// Brackets and signs within each other.
 const DEEPEST: usize = 100;
 /// Words of one tag.
 const LONGEST: usize = 10_000;
 
-/// Filters that make no lists or mappings.
-const TEXTS: [&str; 8] = [
-    "trim", "tojson", "length", "string", "replace", "upper", "lower", "join",
-];
-
-/// Names of what mappings do; as attributes they are never items.
-const METHODS: [&str; 10] = [
-    "items",
-    "keys",
-    "values",
-    "get",
-    "copy",
-    "pop",
-    "update",
-    "clear",
-    "setdefault",
-    "popitem",
-];
-
 /// What stands in one tag, read from left to right.
 pub(super) struct Reader<'s> {
     words: Vec<Word<'s>>,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     /// Whether a list or mapping is made, which may hold what it is made of.
     pub(super) builds: bool,
 }
 
-type Written = Result<String, String>;
-
-/// What stands in brackets behind a value.
-struct Subscript {
-    slice: bool,
-    inside: String,
-}
+pub(super) type Written = Result<String, String>;
 
 impl<'s> Reader<'s> {
     pub(super) fn new(source: &'s str) -> Result<Self, String> {
@@ -68,7 +44,7 @@ impl<'s> Reader<'s> {
         self.words.get(self.at).copied().unwrap_or(Word::End)
     }
 
-    fn second(&self) -> Word<'s> {
+    pub(super) fn second(&self) -> Word<'s> {
         self.words.get(self.at + 1).copied().unwrap_or(Word::End)
     }
 
@@ -148,7 +124,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn deeper<T>(
+    pub(super) fn deeper<T>(
         &mut self,
         inside: impl FnOnce(&mut Self) -> Result<T, String>,
     ) -> Result<T, String> {
@@ -281,7 +257,7 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn primary(&mut self) -> Written {
+    pub(super) fn primary(&mut self) -> Written {
         match self.next() {
             Word::Name(name @ ("varargs" | "kwargs" | "self")) => {
                 Err(format!("{name} is not supported"))
@@ -329,7 +305,11 @@ impl<'s> Reader<'s> {
     }
 
     /// Items up to a bracket, with commas between them.
-    fn items(&mut self, close: &str, mut item: impl FnMut(&mut Self) -> Written) -> Written {
+    pub(super) fn items(
+        &mut self,
+        close: &str,
+        mut item: impl FnMut(&mut Self) -> Written,
+    ) -> Written {
         let mut items = Vec::new();
         while !self.sign(close) {
             if !items.is_empty() {
@@ -342,155 +322,6 @@ impl<'s> Reader<'s> {
         }
         Ok(items.join(", "))
     }
-
-    pub(super) fn postfix(&mut self, mut value: String) -> Written {
-        loop {
-            if self.sign(".") {
-                match self.next() {
-                    Word::Name("changed") if self.peek() == Word::Sign("(") => {
-                        self.at += 1;
-                        let arguments = self.deeper(|words| {
-                            words.items(")", |w| Ok(format!("__sized__({})", w.expression()?)))
-                        })?;
-                        value = format!("{value}.changed({arguments})");
-                    }
-                    Word::Name(name)
-                        if METHODS.contains(&name) && self.peek() != Word::Sign("(") =>
-                    {
-                        value = format!("__method__({value}, '{name}')");
-                    }
-                    Word::Name(name) => value = format!("{value}.{name}"),
-                    Word::Number(number) => value = format!("{value}[{number}]"),
-                    other => return Err(unexpected(other, "a name or a number")),
-                }
-            } else if self.sign("[") {
-                let key = self.deeper(Self::subscript)?;
-                value = match key.slice {
-                    true => format!("__slice__({value}, {})", key.inside),
-                    false => format!("{value}[{}]", key.inside),
-                };
-            } else if self.peek() == Word::Sign("(") {
-                // A function, of which some make lists; methods of texts are not worth a look.
-                self.builds = true;
-                value = format!("{value}{}", self.arguments()?);
-            } else {
-                return Ok(value);
-            }
-        }
-    }
-
-    /// What stands in brackets behind a value, with the closing one.
-    fn subscript(&mut self) -> Result<Subscript, String> {
-        let mut parts = vec![String::new()];
-        loop {
-            match self.peek() {
-                Word::Sign("]") => break,
-                Word::Sign(":") if parts.len() < 3 => parts.push(String::new()),
-                _ => {
-                    let key = self.tuple(true)?;
-                    let plain = key.starts_with(['\'', '"']) || key.parse::<i64>().is_ok();
-                    let last = parts.len() - 1;
-                    if !parts[last].is_empty() {
-                        return Err("unexpected expression in a subscript".into());
-                    }
-                    parts[last] = if plain {
-                        key
-                    } else {
-                        format!("__sized__({key})")
-                    };
-                    continue;
-                }
-            }
-            self.at += 1;
-        }
-        self.expect("]")?;
-        if parts.len() == 1 && parts[0].is_empty() {
-            return Err("expected a subscript".into());
-        }
-        let slice = parts.len() > 1;
-        if slice {
-            parts.resize(3, String::new());
-            let none = |part: &mut String| *part = "none".into();
-            parts
-                .iter_mut()
-                .filter(|part| part.is_empty())
-                .for_each(none);
-        }
-        Ok(Subscript {
-            slice,
-            inside: parts.join(", "),
-        })
-    }
-
-    /// Arguments of a call with their brackets.
-    pub(super) fn arguments(&mut self) -> Written {
-        self.expect("(")?;
-        let arguments = self.deeper(|words| {
-            words.items(")", |words| {
-                for stars in ["**", "*"] {
-                    if words.sign(stars) {
-                        return Ok(format!("{stars}{}", words.expression()?));
-                    }
-                }
-                if let (Word::Name(name), Word::Sign("=")) = (words.peek(), words.second()) {
-                    words.at += 2;
-                    return Ok(format!("{name}={}", words.expression()?));
-                }
-                words.expression()
-            })
-        })?;
-        Ok(format!("({arguments})"))
-    }
-
-    fn filters(&mut self, mut value: String) -> Written {
-        loop {
-            if self.sign("|") {
-                value = format!("{value} | {}", self.filter()?);
-            } else if self.word("is") {
-                value = format!("{value} is {}", self.test()?);
-            } else if self.peek() == Word::Sign("(") {
-                value = format!("{value}{}", self.arguments()?);
-            } else {
-                return Ok(value);
-            }
-        }
-    }
-
-    /// A filter with its arguments.
-    pub(super) fn filter(&mut self) -> Written {
-        let name = self.name()?;
-        self.builds |= !TEXTS.contains(&name);
-        if self.peek() == Word::Sign("(") {
-            return Ok(format!("{name}{}", self.arguments()?));
-        }
-        Ok(name.to_string())
-    }
-
-    /// A test with its argument, behind `is`.
-    fn test(&mut self) -> Written {
-        let not = if self.word("not") { "not " } else { "" };
-        let name = match self.next() {
-            Word::Name(name) => name.to_string(),
-            Word::Sign(sign @ ("==" | "!=" | "<" | "<=" | ">" | ">=")) => {
-                return Err(format!("unexpected `{sign}` behind `is`"));
-            }
-            other => return Err(unexpected(other, "a test")),
-        };
-        let argument = match self.peek() {
-            Word::Sign("(") => self.arguments()?,
-            Word::Name("is") => return Err("a test behind a test".into()),
-            Word::Name("else" | "or" | "and" | "if") => String::new(),
-            // The iterable of a loop ends here.
-            Word::Name("recursive") => String::new(),
-            Word::Name("not" | "in") => String::new(),
-            Word::Name(_) | Word::Text(_) | Word::Number(_) | Word::Sign("[" | "{") => {
-                let argument = self.primary()?;
-                format!("({})", self.postfix(argument)?)
-            }
-            _ => String::new(),
-        };
-        Ok(format!("{not}{name}{argument}"))
-    }
 }
 
 pub(super) fn unexpected(word: Word<'_>, expected: &str) -> String {
@@ -499,61 +330,4 @@ pub(super) fn unexpected(word: Word<'_>, expected: &str) -> String {
         Word::Name(word) | Word::Text(word) | Word::Number(word) | Word::Sign(word) => word,
     };
     format!("unexpected `{got}`, expected {expected}")
-}
-
-/// What a text in quotes says, by Python's rules.
-fn literal(quoted: &str) -> Written {
-    let inside = &quoted[1..quoted.len() - 1];
-    let (mut text, mut rest) = (String::with_capacity(inside.len()), inside);
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        text += plain;
-        let c = escape
-            .chars()
-            .next()
-            .ok_or("a text ends with a backslash")?;
-        let mut length = c.len_utf8();
-        let digits = |from: usize, most: usize, radix: u32| {
-            let digits = escape[from..].chars().take(most);
-            from + digits.take_while(|c| c.is_digit(radix)).count()
-        };
-        let coded = match c {
-            'x' => Some((1, digits(1, 2, 16), 2, 16)),
-            'u' => Some((1, digits(1, 4, 16), 4, 16)),
-            'U' => Some((1, digits(1, 8, 16), 8, 16)),
-            '0'..='7' => Some((0, digits(0, 3, 8), 0, 8)),
-            _ => None,
-        };
-        if let Some((from, to, wanted, radix)) = coded {
-            let code = u32::from_str_radix(&escape[from..to], radix).ok();
-            let c = code
-                .filter(|_| wanted == 0 || to - from == wanted)
-                .and_then(char::from_u32);
-            text.push(
-                c.ok_or_else(|| format!("a text has an escape that is no character: \\{c:?}"))?,
-            );
-            length = to;
-        } else {
-            match c {
-                'n' => text.push('\n'),
-                'r' => text.push('\r'),
-                't' => text.push('\t'),
-                'a' => text.push('\x07'),
-                'b' => text.push('\x08'),
-                'f' => text.push('\x0c'),
-                'v' => text.push('\x0b'),
-                '\n' => {}
-                '\\' | '\'' | '"' => text.push(c),
-                'N' => return Err("characters by their names are not supported".into()),
-                other => text.extend(['\\', other]),
-            }
-        }
-        rest = &escape[length..];
-    }
-    Ok(text + rest)
-}
-
-/// The inside of a text in single quotes, on one line.
-fn escaped(text: &str) -> String {
-    let text = text.replace('\\', "\\\\").replace('\'', "\\'");
-    text.replace('\n', "\\n").replace('\r', "\\r")
 }

@@ -28,6 +28,13 @@ pub(super) fn words(source: &str) -> Result<Vec<Word<'_>>, String> {
             (Word::Name(&rest[..length]), length)
         } else if first.is_ascii_digit() {
             let length = number(rest, dotted);
+            let zeros = rest[..length].trim_start_matches(['0', '_']);
+            if zeros.len() < length
+                && !zeros.is_empty()
+                && zeros.bytes().all(|b| b.is_ascii_digit())
+            {
+                return Err("a number begins with 0".into());
+            }
             (Word::Number(&rest[..length]), length)
         } else if first == '"' || first == '\'' {
             let length = text(rest).ok_or("a text does not end")?;

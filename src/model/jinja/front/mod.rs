@@ -6,6 +6,8 @@
 
 mod expression;
 mod lexer;
+mod literal;
+mod postfix;
 mod scan;
 mod tag;
 
@@ -60,6 +62,9 @@ pub(super) fn read(source: &str) -> Result<Front, String> {
         };
         let begins = written.len();
         if tag.inside == "raw" && tag.block {
+            if tag.right == "+" {
+                return Err(failed("raw has no sign like that".into()));
+            }
             let (raw, after) = scan::raw(rest).ok_or_else(|| failed("raw does not end".into()))?;
             written += part;
             // minijinja trims the first line's end, jinja2 does not.

@@ -165,7 +165,7 @@ fn names(words: &mut Reader<'_>) -> Written {
         } else {
             words.name()?.to_string()
         });
-        if !words.sign(",") || matches!(words.peek(), Word::Name("in") | Word::Sign(")" | "=")) {
+        if !words.sign(",") {
             return Ok(names.join(", "));
         }
     }
@@ -210,9 +210,6 @@ fn parameters(words: &mut Reader<'_>) -> Written {
     while !words.sign(")") {
         if !parts.is_empty() {
             words.expect(",")?;
-            if words.sign(")") {
-                break;
-            }
         }
         let name = words.name()?;
         let mut part = name.to_string();
@@ -220,6 +217,9 @@ fn parameters(words: &mut Reader<'_>) -> Written {
             let from = words.place();
             part += &format!("={}", words.expression()?);
             uses(words.since(from), &before, name)?;
+        }
+        if before.contains(&name) {
+            return Err(format!("{name} is a parameter twice"));
         }
         before.push(name);
         parts.push(part);

@@ -11,6 +11,9 @@ const WIDEST: usize = 4;
 
 /// `'%s' % values`, and the `format` filter.
 pub(super) fn percent(state: &State, text: &str, args: &[Value]) -> Result<String, Error> {
+    if text.contains('*') {
+        return Err(refused("a format's width must be written out"));
+    }
     let args = ready(state, text, args)?;
     let named = args.len() == 1 && args[0].kind() == ValueKind::Map;
     let wanted = text.replace("%%", "").matches('%').count();
@@ -29,12 +32,16 @@ pub(super) fn braces(state: &State, text: &str, args: &[Value]) -> Result<String
 /// whoever holds itself many times over has no end otherwise.
 fn ready(state: &State, text: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     let digits = text.split(|c: char| !c.is_ascii_digit());
-    if text.contains('*') || digits.into_iter().any(|digits| digits.len() > WIDEST) {
+    if digits.into_iter().any(|digits| digits.len() > WIDEST) {
         return Err(refused(format!(
-            "a format's width must be written out and have at most {WIDEST} digits"
+            "a format's width must have at most {WIDEST} digits"
         )));
     }
-    let ready = args.iter().map(|value| one(state, value));
+    let ready = args.iter().map(|value| match text.contains('[') {
+        // A place may be within the value.
+        true => super::objects::sized(state, value, 0).map(|()| value.clone()),
+        false => one(state, value),
+    });
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
     // Each place may be as wide as it says, and take the longest argument.
     let places = text.matches(['%', '{']).count();

@@ -277,7 +277,7 @@ pub(super) fn first(state: &State, value: Value) -> Filtered {
 }
 
 pub(super) fn last(state: &State, value: Value) -> Filtered {
-    if value.downcast_object_ref::<Lazy>().is_some() || value.is_undefined() {
+    if value.downcast_object_ref::<Lazy>().is_some() {
         return Err(refused(format!("{} has no last item", value.kind())));
     }
     Ok(items(state, &value)?.pop().unwrap_or_default())

@@ -1,5 +1,5 @@
-//! Filters, tests, functions and methods as jinja2 and Python have them, in which nothing takes more
-//! time or memory than the fuel of a rendering pays for.
+//! Filters, tests, functions and methods as jinja2 and Python have them, in which nothing takes
+//! more time or memory than the fuel of a rendering pays for.
 
 mod args;
 mod compare;
@@ -8,6 +8,7 @@ mod json;
 mod lists;
 mod methods;
 mod objects;
+mod parts;
 mod sink;
 mod tests;
 mod text;
@@ -142,7 +143,7 @@ fn replace(state: &State, value: Value, args: Args) -> Result<String, Error> {
         text::text(state, &old)?,
         text::text(state, &new)?,
     ];
-    methods::replaced(state, &whole, &old, &new, count.unwrap_or(usize::MAX))
+    parts::replaced(state, &whole, &old, &new, count.unwrap_or(usize::MAX))
 }
 
 fn default(value: Value, args: Args) -> Result<Value, Error> {

@@ -1,7 +1,7 @@
 //! Tests, as jinja2 has them.
 
 use super::compare::one;
-use super::objects::{Method, Namespace, Range};
+use super::objects::{Method, Namespace, Range, View};
 use super::sink::refused;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, State, Value};
@@ -57,7 +57,8 @@ fn iterable(value: &Value) -> bool {
 /// What has a length and items.
 fn sequence(value: &Value) -> bool {
     let sized = value.kind() != ValueKind::Iterable || value.len().is_some();
-    iterable(value) && sized || value.downcast_object_ref::<Range>().is_some()
+    let view = value.downcast_object_ref::<View>().is_some();
+    iterable(value) && sized && !view || value.downcast_object_ref::<Range>().is_some()
 }
 
 fn callable(value: &Value) -> bool {

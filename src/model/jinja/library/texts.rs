@@ -61,6 +61,7 @@ pub(super) fn indent(state: &State, value: Value, args: Args) -> Filtered {
     let value = value
         .as_str()
         .ok_or_else(|| refused("indent takes a text"))?;
+    charge(state, 8 * value.len())?;
     let mut by = Sink::new(state);
     match wide.as_ref().and_then(Value::as_str) {
         Some(text) => by.push(text)?,
