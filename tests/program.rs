@@ -46,11 +46,18 @@ fn version_names_the_crate_burn_and_the_backends() {
 #[test]
 fn help_has_examples_and_exit_codes() {
     let text = done(run(&["--help"]));
-    for part in ["evaluate", "completions", "man", "Examples:", "Exit codes:"] {
+    for part in [
+        "export",
+        "evaluate",
+        "completions",
+        "man",
+        "Examples:",
+        "Exit codes:",
+    ] {
         assert!(text.contains(part), "no {part:?} in\n{text}");
     }
     assert!(text.contains("  130  interrupted"), "{text}");
-    for subcommand in ["evaluate", "completions", "man"] {
+    for subcommand in ["export", "evaluate", "completions", "man"] {
         let text = done(run(&[subcommand, "--help"]));
         let example = format!("  burn-kto {subcommand} ");
         assert!(
@@ -125,7 +132,7 @@ fn every_subcommand_has_a_page_in_the_manual() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    for subcommand in ["completions", "evaluate", "man"] {
+    for subcommand in ["completions", "evaluate", "export", "man"] {
         assert!(
             names.contains(&format!("burn-kto-{subcommand}.1")),
             "{names:?}"

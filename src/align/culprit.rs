@@ -57,7 +57,7 @@ pub(super) fn with_prompt<E: Prompted>(
     if let (Some(worst), Some(text)) = (worst, text) {
         let before = text.chars().count().saturating_sub(SHOWN);
         let end: String = text.chars().skip(before).collect();
-        message += &format!("; the prompt of example {worst} ends with {end:?}");
+        message += &format!(" (the prompt of example {worst} ends with {end:?})");
     }
     Error::NotFinite {
         step,

@@ -218,15 +218,16 @@ fn weights_of(world: &World, folder: &str) -> Vec<u8> {
 fn a_loss_that_is_not_finite_says_which_prompt_it_came_from() {
     let world = World::new();
     let mut rows = String::new();
-    for (i, weight) in [(0, 1.0), (1, 1e300), (2, 1.0), (3, 1.0)] {
+    for (i, weight) in [(0, 1.0), (1, 3e38), (2, 1.0), (3, 1.0)] {
         let prompt = format!("what is {} ? ", WORDS[4 + i]);
         let row = serde_json::json!(
-            {"prompt": prompt, "completion": "yes", "label": i % 2 == 0, "weight": weight}
+            {"prompt": prompt, "completion": "yes", "label": i % 2 == 1, "weight": weight}
         );
         rows += &format!("{row}\n");
     }
     fs::write(world.path("weights.jsonl"), rows).unwrap();
-    let tail = "--batch-size 4 --held-out 0 --learning-rate 1e-3";
+    // Of a thumb up, ten times that weight is too much for f32.
+    let tail = "--batch-size 4 --held-out 0 --set method.desirable_weight=10";
     let error = world.refused(&format!(
         "align --model model --data weights.jsonl --out out {tail}"
     ));
@@ -236,7 +237,7 @@ fn a_loss_that_is_not_finite_says_which_prompt_it_came_from() {
             && error.contains("counted from 0, the worst are 1"),
         "{error}"
     );
-    let expected = "the prompt of example 1 ends with \"what is bad ?\"";
+    let expected = "look at those (the prompt of example 1 ends with \"what is bad ?\")";
     assert!(error.ends_with(expected), "{error}");
 }
 

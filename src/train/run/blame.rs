@@ -69,8 +69,15 @@ impl Blamed {
         Self { rows, held_out }
     }
 
+    /// Whether the loss of some of them is not finite, and that of others is.
+    pub(super) fn are_some(&self) -> bool {
+        let is_finite = |row: &Row| row.loss.is_some_and(f64::is_finite);
+        let finite = self.rows.iter().filter(|row| is_finite(row)).count();
+        finite > 0 && finite < self.rows.len()
+    }
+
     /// The error that says `what` is not finite, and what may help.
-    pub(super) fn error(self, step: usize, what: &str, remedy: &str) -> Error {
+    pub(super) fn error(&self, step: usize, what: &str, remedy: &str) -> Error {
         Error::NotFinite {
             step,
             message: format!("{what}; {}{remedy}", self.words()),
@@ -113,7 +120,9 @@ mod tests {
             row(9, Some(f64::NAN), 7),
             row(4, Some(2.0), 0),
         ];
-        let error = Blamed::new(rows, false).error(2, "the loss is NaN", "so it is");
+        let blamed = Blamed::new(rows, false);
+        assert!(blamed.are_some());
+        let error = blamed.error(2, "the loss is NaN", "so it is");
         let expected = "step 2: the loss is NaN; of 4 training examples, counted from 0, the worst \
             are 9 (loss NaN), 1 (loss NaN), 4 (loss 2.0000), 3 (loss 0.5000); so it is";
         assert_eq!(error.to_string(), expected);
@@ -124,6 +133,8 @@ mod tests {
         let unknown = (0..9).map(|index| row(index, None, 0)).collect();
         let expected = "of 9 held-out examples, counted from 0, the worst are 0, 1, 2, 3, 4, 5, \
             6, 7, ..; ";
-        assert_eq!(Blamed::new(unknown, true).words(), expected);
+        let blamed = Blamed::new(unknown, true);
+        assert!(!blamed.are_some());
+        assert_eq!(blamed.words(), expected);
     }
 }

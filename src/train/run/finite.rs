@@ -12,11 +12,16 @@ const REMEDY: &str = "a smaller learning rate may help, in a run and a folder of
 /// Before the first step no learning rate is to blame.
 const BEFORE: &str = "are all weights of the model and the reference finite?";
 
-fn remedy(step: usize) -> &'static str {
-    match step {
+const SOME: &str = "all others are finite, so look at those";
+
+/// The error that says `what` is not finite, of which examples, and what may help.
+fn not_finite(step: usize, what: &str, blamed: &Blamed) -> Error {
+    let remedy = match step {
+        0 if blamed.are_some() => SOME,
         0 => BEFORE,
         _ => REMEDY,
-    }
+    };
+    blamed.error(step, what, remedy)
 }
 
 /// Refuses a step whose loss or gradient is not finite; `blamed` says which examples it had.
@@ -28,12 +33,12 @@ pub(super) fn check_report(
     let (loss, norm) = (report.metrics.get("loss"), report.grad_norm);
     match loss {
         Some(loss) if !loss.is_finite() => {
-            Err(blamed().error(step, &format!("the loss is {loss}"), remedy(step)))
+            Err(not_finite(step, &format!("the loss is {loss}"), &blamed()))
         }
         _ if norm.is_finite() => Ok(()),
         _ => {
             let what = format!("the norm of the gradient is {norm}");
-            Err(blamed().error(step, &what, remedy(step)))
+            Err(not_finite(step, &what, &blamed()))
         }
     }
 }
@@ -46,7 +51,8 @@ pub(super) fn check_held_out(
 ) -> Result<(), Error> {
     match metrics.get("loss") {
         Some(loss) if !loss.is_finite() => {
-            Err(blamed().error(step, &format!("the held-out loss is {loss}"), remedy(step)))
+            let what = format!("the held-out loss is {loss}");
+            Err(not_finite(step, &what, &blamed()))
         }
         _ => Ok(()),
     }
