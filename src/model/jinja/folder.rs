@@ -59,8 +59,13 @@ pub(super) fn read(folder: &Path) -> Result<Option<Found>, Error> {
         ));
     };
     let others = read_json(&folder.join("special_tokens_map.json"))?.unwrap_or_default();
+    // As for the tokens' ids: what a folder of newer kind says in one file, older ones say in two.
+    let files = match settings["added_tokens_decoder"].is_null() {
+        true => [&others, &settings],
+        false => [&settings, &others],
+    };
     let token = |name: &str| {
-        let text = [&settings, &others].into_iter().find_map(|file| {
+        let text = files.into_iter().find_map(|file| {
             let token = &file[name];
             token
                 .as_str()
