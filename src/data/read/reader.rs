@@ -9,7 +9,7 @@ use crate::data::read::formats::form::Format;
 use crate::data::read::keep::{FromRow, Sink};
 use crate::data::read::mapping::Mapping;
 use crate::data::read::report::ReadReport;
-use crate::data::read::row::names::PROMPT;
+use crate::data::read::row::names::{MESSAGES, PROMPT};
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
 use crate::data::read::rows::{JsonRow, for_each_row, wrong};
@@ -236,7 +236,10 @@ impl Reader {
         let mapping = &self.settings.columns;
         let mut mapped = BTreeSet::new();
         let is_row = |row: &JsonRow| {
-            let is_row = |row: &JsonRow| Format::of(row).is_some() || row.contains_key(PROMPT.name);
+            let own = [&MESSAGES, &PROMPT];
+            let is_row = |row: &JsonRow| {
+                own.iter().any(|column| row.contains_key(column.name)) || Format::of(row).is_some()
+            };
             is_row(row) || {
                 let mut row = row.clone();
                 mapping.apply(&mut row, &mut BTreeSet::new());

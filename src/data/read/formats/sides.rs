@@ -104,6 +104,14 @@ pub(super) struct Sides<'r> {
 impl<'r> Sides<'r> {
     /// The two answers of a row, if it has them.
     pub(super) fn of(columns: &Columns<'r>) -> Option<Self> {
+        // Most rows have no such column, and are seen by their names alone.
+        let is_side = |name: &&String| {
+            let mut stems = STEMS.iter();
+            stems.any(|stem| name.strip_prefix(stem).is_some_and(|end| !end.is_empty()))
+        };
+        if columns.row.keys().filter(is_side).count() < 2 {
+            return None;
+        }
         let own = |name: String| {
             columns
                 .row
