@@ -127,7 +127,7 @@ fn expressions_and_templates_are_rendered_as_jinja2_does() {
     );
     assert_eq!(
         (equal, alike, known),
-        (1338, 295, 52),
+        (1347, 295, 52),
         "all cases were looked at"
     );
 }
@@ -288,4 +288,15 @@ fn a_template_that_takes_too_much_ends_the_work_at_the_first_row() {
     let encoder = Encoder::new(&ByteTokenizer, &template, 99);
     let encoded = encoder.encode_sft(&examples).unwrap();
     assert_eq!(encoded.report.dropped[&DropReason::TemplateRefuses], 500);
+}
+
+#[test]
+fn long_conversations_are_no_hostile_ones() {
+    let source = "{% for m in messages[0:] %}{% set c = m.content | trim %}{% if '</think>' in c %}{% set c = c.split('</think>')[-1].lstrip('\\n') %}{% endif %}<{{ m.role }}>{{ c | replace('\\r', '') | tojson }}{{ loop.index0 }}{% endfor %}";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    for (count, length) in [(20_000, 10), (2, 8_000_000), (500, 20_000)] {
+        let messages = vec![Message::new("user", "a ".repeat(length / 2)); count];
+        let text = template.render(&messages, true).unwrap();
+        assert!(text.len() > count * length);
+    }
 }

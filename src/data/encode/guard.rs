@@ -140,7 +140,13 @@ impl Guard {
         let Some(hidden) = veil.hide(messages) else {
             return Ok(Some(as_it_is));
         };
-        let Some((veiled, said)) = write(&hidden)? else {
+        let veiled = write(&hidden).map_err(|error| match error {
+            Error::Tokenize { message } => Error::Tokenize {
+                message: format!("{message}: it looks at texts, of which a turn may be forged"),
+            },
+            other => other,
+        });
+        let Some((veiled, said)) = veiled? else {
             return Ok(Some(as_it_is));
         };
         let shown = Shown::new(&veiled, &said);

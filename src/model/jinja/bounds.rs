@@ -17,6 +17,9 @@ use std::thread;
 /// times what a long conversation takes, spent in a second or two.
 const FUEL: u64 = 3_000_000;
 
+/// Bytes of a conversation from which on each is worth one more.
+const LONG: usize = 1 << 20;
+
 /// Bytes of a thread's stack, of which only those that are used take memory.
 const STACK: usize = 64 << 20;
 
@@ -43,7 +46,7 @@ pub(super) fn compile(
     })
 }
 
-/// Renders a template.
+/// Renders a template of a conversation that has so many bytes.
 ///
 /// # Errors
 ///
@@ -53,8 +56,13 @@ pub(super) fn render(
     environment: &Arc<Environment<'static>>,
     name: &'static str,
     context: Value,
+    size: usize,
 ) -> Result<String, Error> {
-    let environment = environment.clone();
+    let mut environment = environment.clone();
+    if size > LONG {
+        let fuel = FUEL.saturating_add(size as u64);
+        Arc::make_mut(&mut environment).set_fuel(Some(fuel));
+    }
     // What the template made may be nested deep, and is dropped in there.
     let rendered = aside(move || {
         let template = environment.get_template(name);

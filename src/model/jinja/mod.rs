@@ -72,6 +72,9 @@ struct Source {
 /// two before them mark special tokens in texts.
 const MARKS: std::ops::RangeInclusive<char> = '\u{FDD2}'..='\u{FDEF}';
 
+/// Bytes that a message counts for besides its text.
+const MESSAGE: usize = 256;
+
 impl JinjaTemplate {
     /// The template of a model folder: `chat_template.jinja` with those of
     /// `additional_chat_templates`, else `chat_template` of `tokenizer_config.json`, else of
@@ -185,6 +188,10 @@ impl JinjaTemplate {
         marks: Option<[char; 2]>,
     ) -> Result<String, Error> {
         let name = self.source(messages).name;
+        let size = messages
+            .iter()
+            .map(|message| message.content.len() + MESSAGE)
+            .sum();
         let mut messages = Cow::Borrowed(messages);
         let tools = match messages.first() {
             Some(first) if first.extra.contains_key(TOOLS) => {
@@ -206,7 +213,7 @@ impl JinjaTemplate {
         let tokens = self.tokens.iter();
         let tokens = tokens.map(|(name, token)| (name.as_str(), Value::from(token.as_str())));
         let context = Value::from_pairs(known.into_iter().chain(tokens));
-        bounds::render(&self.environment, name, context)
+        bounds::render(&self.environment, name, context, size)
     }
 
     /// Two characters that nothing has which is rendered, so that no text is taken for a mark.

@@ -174,14 +174,9 @@ pub(super) fn sorted(
     let mut left = sorted(state, items, reverse)?.into_iter().peekable();
     let mut right = sorted(state, right, reverse)?.into_iter().peekable();
     let mut both = Vec::with_capacity(left.len() + right.len());
-    loop {
-        let later = match (left.peek(), right.peek()) {
-            (Some((a, _)), Some((b, _))) => {
-                let (first, second) = if reverse { (a, b) } else { (b, a) };
-                order(state, first, second, 0)? == Some(Ordering::Less)
-            }
-            _ => break,
-        };
+    while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
+        let (first, second) = if reverse { (a, b) } else { (b, a) };
+        let later = order(state, first, second, 0)? == Some(Ordering::Less);
         both.extend(if later { right.next() } else { left.next() });
     }
     both.extend(left);

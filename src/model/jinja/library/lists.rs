@@ -273,6 +273,9 @@ pub(super) fn reverse(state: &State, value: Value) -> Filtered {
 }
 
 pub(super) fn first(state: &State, value: Value) -> Filtered {
+    if value.downcast_object_ref::<Lazy>().is_some() {
+        return Ok(value.try_iter()?.next().unwrap_or_default());
+    }
     Ok(items(state, &value)?.into_iter().next().unwrap_or_default())
 }
 

@@ -55,7 +55,7 @@ pub(super) fn add(to: &mut Environment<'static>) {
         Value::from_object(objects::Joiner(between, std::sync::Mutex::new(false)))
     });
     to.add_function("namespace", objects::namespace);
-    to.add_function("range", objects::Range::new);
+    to.add_function("range", objects::Range::of);
     to.add_function("dict", objects::dict);
 
     to.add_filter("tojson", json::tojson);

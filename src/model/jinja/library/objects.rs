@@ -4,7 +4,8 @@ use super::args::Args;
 use super::sink::{charge, deeper, refused};
 use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
 use minijinja::{Error, State, Value};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What `namespace` makes. minijinja's own could be written endlessly once it is put into itself.
 #[derive(Debug, Default)]
@@ -107,6 +108,11 @@ pub(super) fn sized(state: &State, value: &Value, depth: usize) -> Result<(), Er
     {
         return Ok(());
     }
+    if let Some(lazy) = value.downcast_object_ref::<Lazy>() {
+        // Not by going through it, which would use it up.
+        let left = Value::from_iter(lazy.left().iter().cloned());
+        return sized(state, &left, depth - 1);
+    }
     let map = matches!(object.repr(), ObjectRepr::Map);
     for item in value.try_iter()?.checked() {
         let item = item?;
@@ -119,9 +125,19 @@ pub(super) fn sized(state: &State, value: &Value, depth: usize) -> Result<(), Er
     Ok(())
 }
 
-/// Python's iterators and views: they have no length and are not written.
+/// Python's iterators: they have no length, are not written, and are used up by the first loop.
 #[derive(Debug)]
-pub(super) struct Lazy(pub(super) Vec<Value>);
+pub(super) struct Lazy(Mutex<VecDeque<Value>>);
+
+impl Lazy {
+    pub(super) fn of(items: Vec<Value>) -> Value {
+        Value::from_object(Self(Mutex::new(items.into())))
+    }
+
+    fn left(&self) -> MutexGuard<'_, VecDeque<Value>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Object for Lazy {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
@@ -134,8 +150,7 @@ impl Object for Lazy {
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let list = self.clone();
-        Enumerator::Iter(Box::new((0..list.0.len()).map(move |i| list.0[i].clone())))
+        Enumerator::Iter(Box::new(Rest(self.clone())))
     }
 
     fn enumerator_len(self: &Arc<Self>) -> Option<usize> {
@@ -151,9 +166,19 @@ impl Object for Lazy {
     }
 }
 
-impl Lazy {
-    pub(super) fn of(items: Vec<Value>) -> Value {
-        Value::from_object(Self(items))
+/// What is left of an iterator.
+struct Rest(Arc<Lazy>);
+
+impl Iterator for Rest {
+    type Item = Value;
+
+    fn next(&mut self) -> Option<Value> {
+        self.0.left().pop_front()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.0.left().len();
+        (left, Some(left))
     }
 }
 
@@ -251,7 +276,7 @@ pub(super) struct Range {
 const LONGEST: usize = 100_000;
 
 impl Range {
-    pub(super) fn new(args: minijinja::value::Rest<i64>) -> Result<Value, Error> {
+    pub(super) fn of(args: minijinja::value::Rest<i64>) -> Result<Value, Error> {
         let (from, to, by) = match args.0[..] {
             [to] => (0, to, 1),
             [from, to] => (from, to, 1),
