@@ -26,7 +26,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 /// Puts a folder that is whole and on the disk in the place of one that may be there. At every
-/// moment `folder` or `old` is whole; `old` is gone when the new one has its name for good.
+/// moment `folder` or `old` is whole; `old` goes when the new one has its name for good, or the
+/// next time, where somebody reads in it.
 pub(crate) fn replace_folder(new: &Path, folder: &Path, old: &Path) -> Result<(), Error> {
     if folder.exists() {
         remove(old)?;
@@ -34,7 +35,8 @@ pub(crate) fn replace_folder(new: &Path, folder: &Path, old: &Path) -> Result<()
     }
     fs::rename(new, folder).map_err(Error::io("rename", new))?;
     sync_parent(folder)?;
-    remove(old)
+    let _ = remove(old);
+    Ok(())
 }
 
 /// A file of burn's as memory. Burn's own way to load a record reads from the file when a number of
@@ -73,11 +75,12 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
         return Ok(());
     }
     match File::open(folder).and_then(|folder| folder.sync_all()) {
-        // Some network file systems bring names to the disk by themselves only.
+        // Some network file systems bring names to the disk by themselves only, and a folder may
+        // be one to search but not to read.
         Err(error)
             if matches!(
                 error.kind(),
-                ErrorKind::InvalidInput | ErrorKind::Unsupported
+                ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::PermissionDenied
             ) =>
         {
             Ok(())
@@ -107,8 +110,11 @@ pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let place = |data: fs::Metadata| (data.dev(), data.ino());
     let open = file.metadata().map(place);
-    let there = fs::metadata(path).map(place);
-    matches!((open, there), (Ok(open), Ok(there)) if open == there)
+    match fs::metadata(path).map(place) {
+        Ok(there) => open.is_ok_and(|open| open == there),
+        // What cannot be asked for just now is not gone.
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
 }
 
 /// Whether a file stands under a name.

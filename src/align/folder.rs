@@ -91,13 +91,23 @@ pub(super) fn check_same_run(settings: &Settings) -> Result<(), Error> {
         ("model", model(&before)?, model(settings)?),
         ("reference", reference(&before), reference(settings)),
     ];
-    match all.into_iter().find(|(_, old, new)| old != new) {
+    let differs = |(name, old, new): &(&str, String, String)| {
+        old != new && !(*name == "model" && is_moved(old, new))
+    };
+    match all.into_iter().find(differs) {
         None => Ok(()),
         Some((name, old, new)) => Err(Error::Checkpoint {
             path,
             message: format!("belongs to another run: {name} was {old}, got {new}"),
         }),
     }
+}
+
+/// Whether a model folder has another name now: the checkpoint knows the model by what it says.
+fn is_moved(old: &str, new: &str) -> bool {
+    let (old, new) = (Path::new(old), Path::new(new));
+    let is_folder = old.is_absolute() && new.is_dir();
+    is_folder && (!old.exists() || same_folder(old, new))
 }
 
 /// The same file from every working directory; names on the Hub stay as they are.

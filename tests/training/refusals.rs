@@ -214,6 +214,55 @@ fn a_run_goes_on_with_the_models_that_it_began_with() {
 }
 
 #[test]
+fn a_run_remembers_what_it_began_with_whatever_it_goes_on_with() {
+    let config = config().with_max_steps(Some(4));
+    let config = config.with_epochs(4);
+    let folder = tempfile::tempdir().unwrap();
+    let one_more = |policy: Llama| {
+        let trainer = trainer(config.clone()).with_output(folder.path());
+        let trainer = match folder.path().join("checkpoint").exists() {
+            true => trainer.with_resume(),
+            false => trainer,
+        };
+        trainer.stop_flag().store(true, Ordering::Relaxed);
+        let (reference, batcher) = (Frozen::new(&model()), BinaryBatcher::new(0, 64));
+        trainer.fit(policy, &reference, &mut kto(), &batcher, &feedback(16), &[])
+    };
+    let left = one_more(model()).unwrap().policy;
+    one_more(left).unwrap();
+    // What it goes on with is another step's, a restart has the base again.
+    one_more(model()).unwrap();
+    let trained_on = LlamaConfig::new(20, 16, 1, 2).init(9, &device());
+    assert!(one_more(trained_on).is_err());
+}
+
+#[test]
+fn what_is_refused_in_the_middle_costs_no_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut data = feedback(40);
+    // Step 5 is the last; the order is that of the data.
+    data[39] = TokenizedBinary::new(vec![1], vec![], true);
+    let trainer = trainer(config()).with_output(folder.path());
+    let sampler = SamplerConfig::new();
+    let policy = model();
+    let (reference, batcher) = (Frozen::new(&policy), BinaryBatcher::new(0, 64));
+    let trainer = trainer.with_sampler(sampler);
+    let run = trainer.fit(policy, &reference, &mut kto(), &batcher, &data, &[]);
+    let error = run.unwrap_err().to_string();
+    let step: usize = error["step ".len()..]
+        .split(':')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(error.contains("no scored token"), "{error}");
+    if step > 0 {
+        let (_, saved) = burn_kto::train::saved_policy(folder.path(), model()).unwrap();
+        assert_eq!(saved, step);
+    }
+}
+
+#[test]
 fn an_objective_that_was_trained_with_goes_on() {
     fn both<L>(mut new: impl FnMut() -> L)
     where

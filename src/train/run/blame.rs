@@ -18,6 +18,13 @@ pub(super) struct Row {
     bad: usize,
 }
 
+impl Row {
+    /// Whether its loss is not finite.
+    pub(super) fn is_bad(&self) -> bool {
+        self.loss.is_some_and(|loss| !loss.is_finite())
+    }
+}
+
 /// What each of the examples `indices` comes to; `batches` holds them one by one.
 pub(super) fn rows<M, R, L>(
     policy: &M,

@@ -146,8 +146,9 @@ impl Checkpoint {
     /// What the run that stands here began with; `None` if there is no checkpoint, or one that
     /// cannot be read, which [`load`](Self::load) says.
     pub(super) fn start(&self) -> Option<Start> {
-        let folder = self.whole().ok()??.folder;
-        Some(SavedState::read(&folder).ok()?.run.start)
+        let mut folders = [self.folder.clone(), self.old()].into_iter();
+        let state = folders.find_map(|folder| SavedState::read(&folder).ok())?;
+        Some(state.run.start)
     }
 
     /// The run that stands here; `None` if there is no checkpoint. Where that is damaged it is the

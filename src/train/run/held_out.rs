@@ -52,7 +52,7 @@ where
     Ok(metrics)
 }
 
-/// The examples that [`evaluate`] saw.
+/// The examples that [`evaluate`] saw, up to the first batch with one whose loss is not finite.
 pub(super) fn blamed<M, R, L, B>(
     config: &TrainerConfig,
     policy: &M,
@@ -73,7 +73,12 @@ where
     for (batch, indices) in indices.chunks(config.batch_size).enumerate() {
         let mut rng = draws::of_evaluation(config.seed, batch);
         if let Ok(window) = batcher.window(examples, indices, 1, &mut rng, device) {
-            rows.extend(blame::rows(policy, reference, objective, window, indices));
+            let of_batch = blame::rows(policy, reference, objective, window, indices);
+            let is_found = of_batch.iter().any(blame::Row::is_bad);
+            rows.extend(of_batch);
+            if is_found {
+                break;
+            }
         }
     }
     Blamed::new(rows, true)

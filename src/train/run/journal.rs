@@ -18,6 +18,8 @@ const RATE: &str = "learning_rate";
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// Whether the file can be told from another one of its name.
+    is_told: bool,
 }
 
 /// An earlier run's journal up to where this one goes on.
@@ -44,12 +46,17 @@ impl Journal {
         };
         disk::replace(&path, &kept.text)?;
         let file = opened(&path)?;
-        Ok((Self { path, file }, step.saturating_sub(kept.steps)))
+        let journal = Self {
+            is_told: disk::is_at(&file, &path),
+            path,
+            file,
+        };
+        Ok((journal, step.saturating_sub(kept.steps)))
     }
 
     /// Writes the file again where somebody took it away; whether that was so.
     pub(super) fn renew(&mut self) -> Result<bool, Error> {
-        if disk::is_at(&self.file, &self.path) {
+        if disk::is_at(&self.file, &self.path) || !self.is_told && self.path.exists() {
             return Ok(false);
         }
         let mut text = Vec::new();

@@ -10,6 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Name of the file in the output folder, which is there while a run goes on.
 const NAME: &str = "run.lock";
 
+/// How often a file is opened again that is not the one of its name.
+const TRIES: usize = 5;
+
 /// An output folder that is held for one run: while this lives, another one is refused.
 ///
 /// The system lets go of it however the process ends. Folders that were made for it and are still
@@ -25,6 +28,8 @@ struct Held {
     file: File,
     /// Why others are not kept away: some network file systems have no locks.
     unguarded: Option<String>,
+    /// Whether the file can be told from another one of its name.
+    is_told: bool,
     /// Folders that were not there before, the innermost first.
     made: Vec<PathBuf>,
 }
@@ -90,6 +95,7 @@ impl Held {
         let made: Vec<PathBuf> = absent.map(Path::to_path_buf).collect();
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         let path = folder.join(NAME);
+        let mut tries = 0..TRIES;
         loop {
             let file = File::options()
                 .write(true)
@@ -97,9 +103,11 @@ impl Held {
                 .truncate(false)
                 .open(&path)
                 .map_err(Error::io("create", &path))?;
+            let is_told = disk::is_at(&file, &path);
             let unguarded = match file.try_lock() {
-                // Its holder may have removed it in between: what stands there now counts.
-                Ok(()) if !disk::is_at(&file, &path) => continue,
+                // Its holder may have removed it in between: what stands there now counts. On some
+                // network file systems no file is the one that it was opened as.
+                Ok(()) if !is_told && tries.next().is_some() => continue,
                 Ok(()) => None,
                 Err(TryLockError::WouldBlock) => {
                     let path = folder.into();
@@ -112,13 +120,15 @@ impl Held {
             return Ok(Self {
                 file,
                 unguarded,
+                is_told,
                 made,
             });
         }
     }
 
     fn is_at(&self, folder: &Path) -> bool {
-        disk::is_at(&self.file, &folder.join(NAME))
+        let path = folder.join(NAME);
+        disk::is_at(&self.file, &path) || !self.is_told && path.exists()
     }
 
     /// Removes the folders that were made and hold nothing.

@@ -69,7 +69,7 @@ where
             let _ = work.objective.restore(&start.objective);
         }
         let probe = work.probe(setup, &policy, &device);
-        let identity = Identity::new(Definition {
+        let mut identity = Identity::new(Definition {
             config: &setup.config,
             sampler: &setup.sampler,
             examples: work.train.len(),
@@ -78,11 +78,10 @@ where
             reference: work.reference.identity(),
             start: Start {
                 objective: work.objective.state(),
-                models: work.fingerprint(&policy, probe.as_ref()),
+                models: work.fingerprint(&policy, &probe),
             },
         });
-        let position =
-            work.position(setup, resumable, &identity, probe.as_ref(), policy.train())?;
+        let position = work.position(setup, resumable, &mut identity, &probe, policy.train())?;
         let step = position.step;
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| step > plan.total()) {
             return Err(Error::Checkpoint {
@@ -163,7 +162,13 @@ where
             &mut draws::of_step(config.seed, step),
             &self.device,
         )?;
-        self.work.check(step, &self.run.policy, &window)?;
+        if let Err(refused) = self.work.check(step, &self.run.policy, &window) {
+            // What was done since the last checkpoint is worth keeping.
+            if self.run.last.is_some() {
+                self.save()?;
+            }
+            return Err(refused);
+        }
         let learning_rate = config.learning_rate_at(step, total);
         // As this step has them: observing it may turn some.
         let settings = self.work.objective.settings();

@@ -26,32 +26,46 @@ pub(super) struct Work<'a, R, L, B: Batcher> {
 
 impl<R, L, B: Batcher> Work<'_, R, L, B> {
     /// A few rows from all over the data by which models are told apart, whatever the sampler
-    /// chooses. `None` where they cannot be evaluated by themselves: a step says why, if it is
-    /// wrong.
-    pub(super) fn probe<M>(&self, setup: &Setup, policy: &M, device: &Device) -> Option<B::Batch>
+    /// chooses. None where nobody asks for them, and where they cannot be evaluated by themselves:
+    /// a step says why, if it is wrong.
+    pub(super) fn probe<M>(&self, setup: &Setup, policy: &M, device: &Device) -> Vec<B::Batch>
     where
+        R: Reference<M>,
         L: Objective<M, R, Batch = B::Batch>,
     {
+        let is_relative = !R::FREE && self.objective.relative_rewards();
+        if setup.output.is_none() && !is_relative {
+            return Vec::new();
+        }
         let (all, some) = (self.train.len(), self.train.len().min(PROBE));
         let indices: Vec<usize> = (0..some).map(|i| i * all / some).collect();
-        let seed = setup.config.seed;
+        let (size, seed) = (setup.config.micro_batch_size, setup.config.seed);
         let mut rng = draws::of_step(seed, 0);
-        let window = self
-            .batcher
-            .window(self.train, &indices, some, &mut rng, device);
-        let batch = window.ok()?.into_iter().next()?;
-        let checked = self.objective.check(policy, self.reference, &batch);
-        checked.is_ok().then_some(batch)
+        let batcher = self.batcher;
+        let window = batcher.window(self.train, &indices, size, &mut rng, device);
+        let window = window.unwrap_or_default();
+        let fits = |batch| {
+            let checked = self.objective.check(policy, self.reference, batch);
+            checked.is_ok()
+        };
+        match window.iter().all(fits) {
+            true => window,
+            false => Vec::new(),
+        }
     }
 
     /// What the models say of these rows.
-    pub(super) fn fingerprint<M>(&self, policy: &M, probe: Option<&B::Batch>) -> Fingerprint
+    pub(super) fn fingerprint<M>(&self, policy: &M, probe: &[B::Batch]) -> Fingerprint
     where
         L: Objective<M, R, Batch = B::Batch>,
     {
-        probe.map_or_else(Fingerprint::default, |batch| {
-            self.objective.fingerprint(policy, self.reference, batch)
-        })
+        let mut all = Fingerprint::default();
+        for batch in probe {
+            let one = self.objective.fingerprint(policy, self.reference, batch);
+            all.policy.extend(one.policy);
+            all.reference.extend(one.reference);
+        }
+        all
     }
 
     /// Refuses batches that cannot be evaluated.
@@ -75,8 +89,8 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
         &mut self,
         setup: &Setup,
         checkpoint: Option<&Checkpoint>,
-        identity: &Identity,
-        probe: Option<&B::Batch>,
+        identity: &mut Identity,
+        probe: &[B::Batch],
         policy: M,
     ) -> Result<Position<M>, Error>
     where
@@ -87,12 +101,6 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
         if let Some(checkpoint) = checkpoint
             && let Some(resumed) = checkpoint.load(identity, policy.clone(), &setup.config)?
         {
-            let restored = self.objective.restore(&resumed.objective);
-            restored.map_err(|error| Error::Checkpoint {
-                path: resumed.folder.clone(),
-                message: error.to_string(),
-            })?;
-            self.reference.load(&resumed.folder)?;
             // The policy that was given is the one that the run began with, or that it left.
             let given = &identity.start.models.policy;
             let left = || self.fingerprint(&resumed.position.policy, probe).policy;
@@ -103,6 +111,17 @@ impl<R, L, B: Batcher> Work<'_, R, L, B> {
                         .into(),
                 });
             }
+            // The run began when it began, whatever it goes on with.
+            if !resumed.start.models.policy.is_empty() {
+                identity.start = resumed.start;
+            }
+            // Only now: what is refused leaves objective and reference as they were.
+            let restored = self.objective.restore(&resumed.objective);
+            restored.map_err(|error| Error::Checkpoint {
+                path: resumed.folder.clone(),
+                message: error.to_string(),
+            })?;
+            self.reference.load(&resumed.folder)?;
             return Ok(resumed.position);
         }
         Ok(Position {
