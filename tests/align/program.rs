@@ -85,6 +85,25 @@ fn a_run_is_the_same_again_from_what_it_wrote() {
         std::fs::read_to_string(world.path("first/run.toml")).unwrap(),
         text
     );
+    // The folder of a run says what to go on with, from wherever it is asked.
+    let nothing_left = "all 6 steps are done: nothing is left to do";
+    let output = world.program("align --resume --out first");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains(nothing_left),
+        "{said}"
+    );
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_burn-kto"))
+        .current_dir(std::env::temp_dir())
+        .args(["align", "--resume", "--config"])
+        .arg(world.path("first/run.toml"))
+        .output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains(nothing_left),
+        "{said}"
+    );
 }
 
 #[test]

@@ -14,14 +14,15 @@ Examples:
   burn-kto align --preset dpo --model DIR --data pairs.jsonl --set method.variant=ipo
   burn-kto align --model hf://HuggingFaceTB/SmolLM2-135M --data 'data/*.jsonl.gz' --method sft
   burn-kto align --config runs/kto/run.toml --out runs/again    the same run once more
-  burn-kto align --config runs/kto/run.toml --resume            what was interrupted goes on
+  burn-kto align --resume --out runs/kto                        what was interrupted goes on
 What a flag says wins over --set, --set over --config, --config over --preset.";
 
 /// A model folder and feedback become an aligned folder.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// Go on from the checkpoint in --out.
+    /// Go on from the checkpoint in --out, with the settings of its run.toml; or in the folder of
+    /// --config RUN/run.toml.
     #[arg(long)]
     resume: bool,
 
@@ -30,10 +31,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<End, Error> {
-    let mut alignment = Alignment::new(options.flags.settings()?);
-    if options.resume {
-        alignment = alignment.with_resume();
-    }
+    let flags = options.flags.clone();
+    let alignment = match options.resume {
+        true => Alignment::new(flags.of_run().settings()?).with_resume(),
+        false => Alignment::new(flags.settings()?),
+    };
     let alignment = alignment.with_hook(interrupt::StopRun);
     let report = alignment.run(&mut |event| {
         // Before, there is nothing to lose: Ctrl-C ends the process.

@@ -137,6 +137,26 @@ struct Sampling {
 const BUCKET: u32 = 50;
 
 impl Flags {
+    /// The flags of the same run that goes on: its settings are in the folder of `--out`, and its
+    /// folder is that of `--config`, from wherever it is asked for.
+    pub(crate) fn of_run(mut self) -> Self {
+        const SETTINGS: &str = "run.toml";
+        match (&self.config, &self.out) {
+            (None, Some(out)) => {
+                let settings = PathBuf::from(out).join(SETTINGS);
+                self.config = settings.is_file().then_some(settings);
+            }
+            (Some(config), None) if config.ends_with(SETTINGS) => {
+                let folder = config
+                    .parent()
+                    .filter(|folder| folder.join("checkpoint").exists());
+                self.out = folder.and_then(|folder| folder.to_str().map(str::to_string));
+            }
+            _ => {}
+        }
+        self
+    }
+
     /// All of them together, the settings of flags on top.
     pub(crate) fn settings(&self) -> Result<Settings, Error> {
         let mut layers = Layers::new();

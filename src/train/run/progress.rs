@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::train::metrics::Metrics;
-use crate::train::run::hook::{EvaluationDone, Hook, RunEnded, RunWarning, StepDone};
+use crate::train::run::hook::{EvaluationDone, Hook, RunEnded, RunStarted, RunWarning, StepDone};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write, stderr};
 
@@ -23,6 +23,17 @@ pub(in crate::train) struct Display {
 }
 
 impl Hook for Display {
+    fn on_start(&mut self, run: &RunStarted<'_>) -> Result<(), Error> {
+        if run.step > 0 {
+            let (step, total) = (run.step, run.total);
+            self.line(&match step < total {
+                true => format!("goes on after step {step} of {total}"),
+                false => format!("all {total} steps are done: nothing is left to do"),
+            });
+        }
+        Ok(())
+    }
+
     fn on_step(&mut self, done: &StepDone<'_>) -> Result<(), Error> {
         self.step(done.step, done.metrics);
         Ok(())
