@@ -1,6 +1,8 @@
 //! What people say about completions.
 
+use crate::data::reason::DropReason;
 use crate::model::{Message, WEIGHT};
+use serde_json::Value;
 
 /// What a completion answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +28,19 @@ impl From<String> for Prompt {
 impl From<Vec<Message>> for Prompt {
     fn from(messages: Vec<Message>) -> Self {
         Self::Messages(messages)
+    }
+}
+
+/// Why a turn of the assistant is not learned from: it is more than its text, or context only.
+pub(in crate::data) fn not_learned(turn: &Message) -> Option<DropReason> {
+    let reasoning = turn.extra.get("reasoning_content").and_then(Value::as_str);
+    match () {
+        () if turn.extra.contains_key("tool_calls") => Some(DropReason::CallsTool),
+        () if reasoning.is_some_and(|text| !text.trim().is_empty()) => {
+            Some(DropReason::HasReasoning)
+        }
+        () if turn.extra.contains_key(WEIGHT) => Some(DropReason::ContextOnly),
+        () => None,
     }
 }
 
@@ -168,7 +183,7 @@ impl SftExample {
 
 impl SftExample {
     /// A demonstration for each turn of the assistant, the last one included. What calls a tool is
-    /// none, nor what has `weight` 0.
+    /// none, nor what has reasoning beside its text, or `weight` 0.
     ///
     /// ```
     /// use burn_kto::prelude::*;
@@ -184,10 +199,7 @@ impl SftExample {
         if let Prompt::Messages(messages) = &self.prompt {
             for (i, message) in messages.iter().enumerate() {
                 let said = message.role == "assistant" && !message.content.trim().is_empty();
-                let is_more = ["tool_calls", WEIGHT]
-                    .iter()
-                    .any(|key| message.extra.contains_key(*key));
-                if i > 0 && said && !is_more {
+                if i > 0 && said && not_learned(message).is_none() {
                     turns.push(Self::new(messages[..i].to_vec(), message.content.as_str()));
                 }
             }

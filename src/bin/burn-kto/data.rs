@@ -74,17 +74,24 @@ fn row(row: &PreviewRow) {
 }
 
 fn piece(piece: &Piece) -> String {
-    // What would move a terminal's cursor stands as it is written in code.
-    let text: String = piece
-        .text
-        .chars()
-        .flat_map(|c| match c.is_control() && c != '\n' {
-            true => c.escape_default().collect::<Vec<_>>(),
-            false => vec![c],
-        })
-        .collect();
+    // What would move a terminal's cursor stands as it is written in code, and so does what would
+    // turn the direction of the text behind it.
+    let mut text = String::new();
+    for c in piece.text.chars() {
+        match c != '\n' && (c.is_control() || turns_direction(c)) {
+            true => text.extend(c.escape_default()),
+            false => text.push(c),
+        }
+    }
     match piece.is_scored {
         true => format!("⟦{text}⟧"),
         false => text,
     }
+}
+
+fn turns_direction(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }

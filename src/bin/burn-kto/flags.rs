@@ -220,7 +220,7 @@ impl Flags {
         if self.balance {
             layers.put("--balance", "method.balance", "three-halves");
         }
-        self.reading.put(&mut layers);
+        self.reading.put(&mut layers)?;
         self.sampling.put(&mut layers);
         layers.settings()
     }

@@ -99,9 +99,17 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn put(&self, layers: &mut Layers) {
+    pub(crate) fn put(&self, layers: &mut Layers) -> Result<(), Error> {
         text(layers, "--format", "data.format", &self.format);
-        for (known, yours) in &self.columns {
+        // Settings have a name once: the last would count without a word.
+        for (i, (known, yours)) in self.columns.iter().enumerate() {
+            let mut before = self.columns[..i].iter();
+            if let Some((_, other)) = before.find(|(name, other)| name == known && other != yours) {
+                let message = format!(
+                    "--columns: both \"{other}\" and \"{yours}\" are to be read as {known}"
+                );
+                return Err(Error::Usage { message });
+            }
             layers.put(
                 "--columns",
                 &format!("data.columns.{known}"),

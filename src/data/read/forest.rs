@@ -3,7 +3,7 @@
 
 use crate::data::read::rows::JsonRow;
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 /// What a message has that a tree needs.
@@ -46,8 +46,9 @@ impl Forest {
     /// Whether a row is a message that knows its parent but not its replies.
     pub(in crate::data) fn takes(row: &JsonRow) -> bool {
         let given = |key: &str| row.get(key).is_some_and(|value| !value.is_null());
-        let is_message = ["message_id", "text", "role"].iter().all(|key| given(key));
-        is_message && row.contains_key("parent_id") && !given("replies")
+        // Of a message that was deleted the text may be null.
+        let named = ["text", "role", "parent_id"];
+        given("message_id") && named.iter().all(|key| row.contains_key(*key)) && !given("replies")
     }
 
     /// Takes a message.
@@ -77,9 +78,9 @@ impl Forest {
         Ok(())
     }
 
-    /// The trees, in the order of their prompts; and how many messages belong to none, as those
-    /// that they answer are not there.
-    pub(in crate::data) fn grow(mut self) -> (Vec<Grown>, usize) {
+    /// The trees, in the order of their prompts; and where the messages stand that belong to none,
+    /// as those that they answer are not there.
+    pub(in crate::data) fn grow(mut self) -> (Vec<Grown>, Vec<(PathBuf, usize)>) {
         let parents: Vec<Option<usize>> = self.messages.iter().map(|m| self.parent(m)).collect();
         let mut replies: Vec<Vec<usize>> = vec![Vec::new(); self.messages.len()];
         for (i, parent) in parents.iter().enumerate() {
@@ -98,8 +99,10 @@ impl Forest {
                 next.extend(replies[i].iter().map(|reply| (*reply, depth + 1)));
             }
         }
-        let left = self.messages.len() - order.len();
-        let is_there: std::collections::HashSet<usize> = order.iter().copied().collect();
+        let is_there: HashSet<usize> = order.iter().copied().collect();
+        let left = self.messages.iter().enumerate();
+        let left = left.filter(|(i, _)| !is_there.contains(i));
+        let left = left.map(|(_, sown)| (sown.file.clone(), sown.line)).collect();
         for i in order.into_iter().rev() {
             let below = replies[i].iter().filter(|reply| is_there.contains(reply));
             let below: Vec<Value> = below
@@ -152,7 +155,8 @@ mod tests {
             ("y", Some("x")),
         ])
         .grow();
-        assert_eq!((trees.len(), left), (1, 3));
+        assert_eq!((trees.len(), left.len()), (1, 3));
+        assert_eq!(left[0], ("x".into(), 5));
         let tree = Value::Object(trees[0].row.clone());
         let ids = |value: &Value| -> Vec<String> {
             let replies = value["replies"].as_array().unwrap();
@@ -179,7 +183,7 @@ mod tests {
             })
             .collect();
         let (trees, left) = forest(&chain).grow();
-        assert_eq!((trees.len(), left), (1, 100_000 - 64));
+        assert_eq!((trees.len(), left.len()), (1, 100_000 - 64));
         let mut twice = forest(&[("a", None)]);
         let row = json!({"message_id": "a", "parent_id": null, "text": "", "role": "assistant"});
         let error = twice.add(Path::new("x"), 2, row.as_object().unwrap().clone());

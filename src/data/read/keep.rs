@@ -46,7 +46,10 @@ impl FromRow for BinaryExample {
                 }
                 sink.each(thumbs)
             }
-            Feedback::Unlabelled(_) => sink.dropped(DropReason::NoLabel, None),
+            Feedback::Sft(_, nulls) if nulls.label => sink.dropped(DropReason::NoLabel, None),
+            Feedback::Sft(_, nulls) if nulls.rejected => {
+                sink.dropped(DropReason::EmptyCompletion, None)
+            }
             Feedback::Scored(_) => sink.wrong(
                 "\"label\" is missing: thumbs need one, true or false; rows with a \"score\" are \
                  for read_scored, in burn-kto align with --threshold (data.threshold)",
@@ -73,6 +76,9 @@ impl FromRow for PreferenceExample {
                     return sink.without_order(&ranked, DropReason::NoneBetter);
                 }
                 sink.each(pairs)
+            }
+            Feedback::Sft(_, nulls) if nulls.rejected => {
+                sink.dropped(DropReason::EmptyCompletion, None)
             }
             Feedback::Binary(_) => sink.wrong(
                 "is a thumb (kto, bco), where a pair is needed: \"chosen\" and \"rejected\"",
@@ -115,7 +121,7 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example) | Feedback::Unlabelled(example) => {
+            Feedback::Sft(example, _) => {
                 sink.unit(match settings.choices.every_turn {
                     true => example.into_turns(),
                     false => vec![example],

@@ -12,11 +12,23 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::data) struct Mapping {
     columns: BTreeMap<String, String>,
+    /// A name that stands for two columns, and these.
+    twice: Option<[String; 3]>,
 }
 
 impl Mapping {
-    pub(in crate::data) fn new(columns: BTreeMap<String, String>) -> Self {
-        Self { columns }
+    pub(in crate::data) fn new(columns: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut mapping = Self::default();
+        for (known, column) in columns {
+            match mapping.columns.get(&known) {
+                Some(other) if *other != column => {
+                    mapping.twice = Some([known.clone(), other.clone(), column.clone()]);
+                }
+                _ => {}
+            }
+            mapping.columns.insert(known, column);
+        }
+        mapping
     }
 
     pub(in crate::data) fn is_empty(&self) -> bool {
@@ -25,6 +37,10 @@ impl Mapping {
 
     /// Refuses names that no form of rows has, with the nearest that one has.
     pub(in crate::data) fn validate(&self) -> Result<(), Error> {
+        if let Some([known, a, b]) = &self.twice {
+            let message = format!("columns: both \"{a}\" and \"{b}\" are to be read as {known}");
+            return Err(Error::Usage { message });
+        }
         let mut seen = BTreeMap::new();
         for (known, column) in &self.columns {
             if let Some(other) = seen.insert(column, known) {

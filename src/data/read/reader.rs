@@ -100,7 +100,7 @@ impl Reader {
     ) -> Self {
         let columns = columns.into_iter();
         let columns = columns.map(|(known, column)| (known.into(), column.into()));
-        self.settings.columns = Mapping::new(columns.collect());
+        self.settings.columns = Mapping::new(columns);
         self
     }
 
@@ -272,7 +272,10 @@ impl Reader {
         for tree in trees {
             self.take(&tree.file, tree.line, &tree.row, report, take)?;
         }
-        report.drop_rows(DropReason::NoParent, lost);
+        for (file, line) in lost {
+            self.sink(&file, line, report, take)
+                .dropped(DropReason::NoParent, None)?;
+        }
         if let Some(message) = mapping.missing(&mapped).filter(|_| report.rows > 0) {
             return Err(Error::Usage { message });
         }
@@ -291,17 +294,28 @@ impl Reader {
         let said = Format::parse(self.settings.format, row, &self.settings.choices);
         let said = said.map_err(|message| wrong(file, line, message))?;
         report.count_said(&said);
-        let mut sink = Sink {
-            place: (file, line),
-            strict: self.settings.strict,
-            report,
-            take,
-        };
+        let mut sink = self.sink(file, line, report, take);
         said.what.into_iter().try_for_each(|parsed| match parsed {
             Parsed::Dropped(reason) => sink.dropped(reason, said.got.as_deref()),
             Parsed::LeftOut(reason) => sink.left_out(reason, 1),
             Parsed::Kept(feedback) => T::from_row(&self.settings, feedback, &mut sink),
         })
+    }
+
+    /// What takes what is made of a row.
+    fn sink<'a, T: FromRow>(
+        &self,
+        file: &'a Path,
+        line: usize,
+        report: &'a mut ReadReport,
+        take: &'a mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+    ) -> Sink<'a, T> {
+        Sink {
+            place: (file, line),
+            strict: self.settings.strict,
+            report,
+            take,
+        }
     }
 
     /// Whether a row is a message of a tree that stands by itself.

@@ -72,12 +72,6 @@ impl ReadReport {
         }
     }
 
-    pub(in crate::data) fn drop_rows(&mut self, reason: DropReason, count: usize) {
-        if count > 0 {
-            *self.dropped.entry(reason).or_default() += count;
-        }
-    }
-
     /// Counts what a row says besides what it is for.
     pub(in crate::data) fn count_said(&mut self, said: &Said) {
         *self.formats.entry(said.format).or_default() += 1;

@@ -158,7 +158,7 @@ mod tests {
             feedback: Feedback,
             sink: &mut Sink<'_, Self>,
         ) -> Result<(), Error> {
-            let Feedback::Sft(example) = feedback else {
+            let Feedback::Sft(example, _) = feedback else {
                 panic!("not a demonstration");
             };
             assert_ne!(example.completion, "panic", "this row is a panic");

@@ -2,20 +2,20 @@
 
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
-use crate::data::read::row::asked::asked;
+use crate::data::read::row::asked::{asked, asked_in};
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::context::in_context;
 use crate::data::read::row::labelled::labelled;
-use crate::data::read::row::names::PROMPT;
+use crate::data::read::row::names::{INPUT, PROMPT};
 use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
+use crate::data::reason::DropReason;
 
 pub(super) const FORM: Form = Form {
     format: Format::Alpaca,
     name: "alpaca",
     recognises: |columns| {
         let alone = |own: &[&str]| !own.iter().any(|column| columns.has(&[column]));
-        (columns.has(&["instruction", "output"]) && alone(&["prompt", "completion"]))
+        (columns.has(&["instruction", "output"]) && alone(&["completion"]))
             || (columns.has(&["instruction", "chosen", "rejected"]) && alone(&["prompt"]))
     },
     reads: &[
@@ -36,18 +36,24 @@ pub(super) const FORM: Form = Form {
     // The prompt that Alpaca makes of the others.
     beside: &["text"],
     unweighted: None,
-    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
+    parse: |columns, _| Ok(vec![parse(columns)?]),
 };
 
 fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
     if is_pair(columns) {
         return preference(columns);
     }
-    let prompt = match asked(columns)? {
-        Some(prompt) => prompt,
-        None => columns.needs(&PROMPT)?.prompt()?,
+    // Whatever a `prompt` beside it says: it may be made of all of them, the answer too.
+    let instruction = columns.required("instruction")?;
+    let prompt = match instruction.is_given() {
+        true => {
+            columns.read_as(&PROMPT, instruction);
+            asked_in(columns, instruction, columns.given(&INPUT)?)?
+        }
+        // The input stands alone.
+        false => asked(columns)?.ok_or(DropReason::EmptyPrompt)?,
     };
     let answer = Answer::of(columns.required("output")?)?;
-    let prompt = answer.prompt(&prompt)?;
+    let prompt = answer.prompt(&prompt, None)?;
     labelled(columns, prompt, answer.text)
 }

@@ -7,10 +7,11 @@ use crate::data::read::row::answer::Answer;
 use crate::data::read::row::asked::asked;
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::context::in_context;
 use crate::data::read::row::conversation::conversation;
 use crate::data::read::row::labelled::labelled;
-use crate::data::read::row::names::{CHOSEN, COMPLETION, LABEL, MESSAGES, PROMPT, REJECTED, SCORE};
+use crate::data::read::row::names::{
+    CHOSEN, COMPLETION, HISTORY, LABEL, MESSAGES, PROMPT, REJECTED, SCORE, SYSTEM, TOOLS,
+};
 use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::reason::DropReason;
@@ -46,7 +47,7 @@ pub(super) const FORM: Form = Form {
     // Of UltraFeedback as pairs and what is made like it.
     beside: &["prompt_id", "score_chosen", "score_rejected"],
     unweighted: None,
-    parse: |columns, choices| Ok(vec![in_context(columns, parse(columns, choices)?)?]),
+    parse: |columns, choices| Ok(vec![parse(columns, choices)?]),
 };
 
 fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
@@ -57,7 +58,8 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
     // A conversation is whole, so it goes before an answer of another name, but not before what
     // is called just so.
     let is_answered = columns.gives(&COMPLETION) && !columns.gives(&PROMPT);
-    if columns.gives(&MESSAGES) && !own(COMPLETION.name) {
+    let has_turns = columns.fills(&MESSAGES) || !columns.gives(&COMPLETION);
+    if columns.gives(&MESSAGES) && has_turns && !own(COMPLETION.name) {
         let cell = columns.needs(&MESSAGES)?;
         if !(is_answered && is_open(cell)?) {
             return conversation(columns, cell, choices.every_turn);
@@ -66,11 +68,11 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
     if columns.gives(&COMPLETION) {
         let prompt = match asked(columns)? {
             Some(prompt) => prompt,
-            None if columns.gives(&MESSAGES) => columns.needs(&MESSAGES)?.prompt()?,
+            None if columns.fills(&MESSAGES) => columns.needs(&MESSAGES)?.prompt()?,
             None => columns.needs(&PROMPT)?.prompt()?,
         };
         let answer = Answer::of(columns.needs(&COMPLETION)?)?;
-        let prompt = answer.prompt(&prompt)?;
+        let prompt = answer.prompt(&prompt, None)?;
         return labelled(columns, prompt, answer.text);
     }
     if is_text(columns) {
@@ -97,7 +99,9 @@ fn is_text(columns: &Columns<'_>) -> bool {
 
 /// A text that is learned as a whole.
 fn text(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
-    if let Some(column) = [&LABEL, &SCORE].iter().find(|column| columns.gives(column)) {
+    // A text has no place for any of these.
+    let more = [&LABEL, &SCORE, &SYSTEM, &TOOLS, &HISTORY];
+    if let Some(column) = more.iter().find(|column| columns.fills(column)) {
         return Err(format!(
             "has a \"{}\" of a \"text\", where a prompt and its answer are needed: found {}",
             column.name,

@@ -5,7 +5,6 @@ use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
 use crate::data::read::row::asked::asked;
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::context::in_context;
 use crate::data::read::row::names::PROMPT;
 use crate::data::read::row::pair::pair;
 use crate::data::read::row::parsed::{Parsed, Wrong};
@@ -15,7 +14,7 @@ pub(super) const FORM: Form = Form {
     name: "halos",
     recognises: |columns| {
         columns.has(&["output_A", "output_B", "label"])
-            || columns.has(&["prompt", "output", "label"])
+            || (columns.has(&["prompt", "output", "label"]) && !columns.has(&["instruction"]))
     },
     reads: &[
         "prompt", "input", "history", "output", "output_A", "output_B", "label", "weight",
@@ -31,7 +30,7 @@ pub(super) const FORM: Form = Form {
         "attributes",
     ],
     unweighted: None,
-    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
+    parse: |columns, _| Ok(vec![parse(columns)?]),
 };
 
 fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
@@ -40,9 +39,11 @@ fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
         None => columns.needs(&PROMPT)?.prompt()?,
     };
     let label = columns.required("label")?.thumb()?;
-    if let Some(output) = columns.named("output") {
+    let is_pair = columns.has(&["output_A", "output_B"]);
+    let output = columns.named("output");
+    if let Some(output) = output.filter(|output| output.is_given() || !is_pair) {
         let answer = Answer::of(output)?;
-        let prompt = answer.prompt(&prompt)?;
+        let prompt = answer.prompt(&prompt, None)?;
         let weight = columns.weight()?;
         return Ok(Parsed::binary(prompt, answer.text, label, weight));
     }

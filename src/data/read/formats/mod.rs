@@ -16,7 +16,8 @@ mod verdict;
 
 use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
-use crate::data::read::row::columns::Columns;
+use crate::data::read::row::columns::{Columns, There};
+use crate::data::read::row::context::in_context;
 use crate::data::read::row::names;
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::read::rows::{JsonRow, has_long_text};
@@ -101,8 +102,7 @@ impl Format {
         choices: &Choices,
     ) -> Result<Said, String> {
         let columns = Columns::of(row);
-        let form = FORMS.iter().find(|form| (form.recognises)(&columns));
-        let form = form.ok_or_else(|| unknown(&columns))?;
+        let form = Form::of(row).ok_or_else(|| unknown(&columns))?;
         if let Some(required) = required.filter(|required| *required != form.format) {
             let (name, found) = (form.name, columns.found());
             return Err(format!(
@@ -143,9 +143,7 @@ impl Format {
 
     /// The format that a row's columns tell, if they do.
     pub(in crate::data) fn of(row: &JsonRow) -> Option<Self> {
-        let columns = Columns::of(row);
-        let form = FORMS.iter().find(|form| (form.recognises)(&columns));
-        form.map(|form| form.format)
+        Form::of(row).map(|form| form.format)
     }
 
     /// All names that a column may be given: those that some format reads.
@@ -173,7 +171,17 @@ pub(in crate::data) struct Said {
 }
 
 impl Form {
-    /// What a row says.
+    /// The form that a row's columns tell: those with something in them, if they do, else all that
+    /// have a name.
+    fn of(row: &JsonRow) -> Option<&'static Self> {
+        [There::Filled, There::Named].into_iter().find_map(|there| {
+            let columns = Columns::counting(there, row);
+            let mut forms = FORMS.into_iter();
+            forms.find(|form| (form.recognises)(&columns))
+        })
+    }
+
+    /// What a row says, with what it has for the system and its tools.
     fn what(&self, columns: &Columns<'_>, choices: &Choices) -> Result<Vec<Parsed>, Wrong> {
         if columns.row.values().any(has_long_text) {
             return Err(DropReason::TextTooLong.into());
@@ -181,7 +189,8 @@ impl Form {
         if let Some(rows) = self.unweighted {
             columns.unweighted(rows)?;
         }
-        (self.parse)(columns, choices)
+        let said = (self.parse)(columns, choices)?.into_iter();
+        said.map(|parsed| in_context(columns, parsed)).collect()
     }
 }
 

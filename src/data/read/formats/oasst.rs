@@ -26,7 +26,10 @@ pub(super) const FORM: Form = Form {
     format: Format::Oasst,
     name: "oasst",
     recognises: |columns| {
-        columns.has(&["message_tree_id", "prompt"]) || columns.has(&["message_id", "text", "role"])
+        // Of a message that was deleted the rest may be null.
+        let is_named = |name: &str| columns.row.contains_key(name);
+        columns.has(&["message_tree_id", "prompt"])
+            || (columns.has(&["message_id"]) && is_named("text") && is_named("role"))
     },
     reads: READS,
     beside: &[
@@ -166,6 +169,9 @@ fn usable<'a>(
     message: &'a Map<String, Value>,
     language: Option<&str>,
 ) -> Result<Usable<'a>, Wrong> {
+    if flag(message, "deleted")? == Some(true) {
+        return Ok(Err(Parsed::Dropped(DropReason::MessageDeleted)));
+    }
     let text = |key: &str| message.get(key).and_then(Value::as_str);
     let role = match text("role") {
         Some("prompter") => "user",
@@ -179,10 +185,11 @@ fn usable<'a>(
             .into());
         }
     };
-    let content = text("text").ok_or("a message must have a \"text\"")?;
-    Ok(if flag(message, "deleted")? == Some(true) {
-        Err(Parsed::Dropped(DropReason::MessageDeleted))
-    } else if flag(message, "review_result")? == Some(false) {
+    let content = match message.get("text") {
+        Some(Value::Null) => "",
+        _ => text("text").ok_or("a message must have a \"text\"")?,
+    };
+    Ok(if flag(message, "review_result")? == Some(false) {
         Err(Parsed::Dropped(DropReason::MessageRejected))
     } else if language.is_some_and(|language| text("lang") != Some(language)) {
         Err(Parsed::LeftOut(LeftOutReason::OtherLanguage))

@@ -91,7 +91,7 @@ fn parse(columns: &Columns<'_>) -> Result<Vec<Parsed>, Wrong> {
     columns.looked_at(&[name]);
     let prompt = match asked(columns)?.ok_or(DropReason::EmptyPrompt)? {
         // A transcript that waits for its answer.
-        Prompt::Text(text) if text.starts_with("\n\nHuman:") => {
+        Prompt::Text(text) if transcript::begins(&text) => {
             let mut turns = transcript::messages(&text)?;
             let last = turns.last();
             if last.is_some_and(|last| last.role == "assistant" && last.content.is_empty()) {
@@ -108,7 +108,8 @@ fn parse(columns: &Columns<'_>) -> Result<Vec<Parsed>, Wrong> {
     for (i, answer) in list.iter().enumerate() {
         let text = match TEXTS
             .iter()
-            .find_map(|name| answer.get(*name))
+            .find_map(|name| answer.get(*name).filter(|text| !text.is_null()))
+            .or_else(|| TEXTS.iter().find_map(|name| answer.get(*name)))
             .unwrap_or(answer)
         {
             Value::String(text) => text,

@@ -3,7 +3,6 @@
 use crate::data::read::formats::choices::Choices;
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::context::in_context;
 use crate::data::read::row::conversation::conversation;
 use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
@@ -29,7 +28,7 @@ pub(super) const FORM: Form = Form {
     ],
     beside: &["id"],
     unweighted: None,
-    parse: |columns, choices| Ok(vec![in_context(columns, parse(columns, choices)?)?]),
+    parse: |columns, choices| Ok(vec![parse(columns, choices)?]),
 };
 
 fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {

@@ -31,7 +31,7 @@ const ENDS: [(&str, &str, Option<f64>); 7] = [
 ];
 
 /// Columns that say which answer is better, the likelier ones first.
-const VERDICTS: [&str; 20] = [
+const VERDICTS: [&str; 23] = [
     "winner",
     "better_response_id",
     "better_response",
@@ -40,7 +40,10 @@ const VERDICTS: [&str; 20] = [
     "better",
     "preferred_response",
     "preferred_answer",
+    "preferred_output",
+    "preferred_completion",
     "preferred",
+    "chosen",
     "preference",
     "human_preference",
     "overall_preference",
@@ -79,8 +82,18 @@ const BEFORE: [&str; 14] = [
 ];
 
 /// What says that neither is better.
-const TIES: [&str; 8] = [
-    "tie", "both", "neither", "equal", "same", "draw", "none", "no_",
+const TIES: [&str; 11] = [
+    "tie", "both", "neither", "equal", "same", "similar", "draw", "none", "no_", "about_", "the_same",
+];
+
+/// What says that nobody could tell.
+const UNSURE: [&str; 9] = [
+    "not_sure", "unsure", "unclear", "unknown", "undecided", "cannot", "can't", "n/a", "skip",
+];
+
+/// What may stand behind the name of the better side.
+const BETTER: [&str; 6] = [
+    "_is_much_better", "_is_slightly_better", "_is_better", "_better", "_wins", "_won",
 ];
 
 /// Which answer is better.
@@ -117,6 +130,7 @@ impl<'r> Sides<'r> {
                 .row
                 .get_key_value(&name)
                 .map(|(own, _)| own.as_str())
+                .filter(|own| columns.has(&[own]))
         };
         STEMS.iter().find_map(|stem| {
             ENDS.iter().find_map(|(a, b, first)| {
@@ -132,14 +146,22 @@ impl<'r> Sides<'r> {
 
     /// Whether something says which is better.
     pub(super) fn are_judged(&self, columns: &Columns<'_>) -> bool {
-        VERDICTS.iter().any(|name| columns.has(&[name]))
-            || columns.has(&["winner_model_a", "winner_model_b"])
+        // A verdict that is null is one that is missing.
+        let is_named = |name: &str| columns.row.contains_key(name);
+        VERDICTS.iter().any(|name| is_named(name))
+            || ["winner_model_a", "winner_model_b"].into_iter().all(is_named)
             || self.scores(columns).is_some()
     }
 
     fn scores<'c>(&self, columns: &Columns<'c>) -> Option<(Cell<'c>, Cell<'c>)> {
         SCORES.iter().find_map(|stem| {
-            let cell = |end| Cell::of(columns.row, &format!("{stem}{end}"));
+            // In whichever letters: sides may be spelt otherwise than their scores.
+            let cell = |end| {
+                let name = format!("{stem}{end}");
+                let mut names = columns.row.keys();
+                let own = names.find(|own| own.eq_ignore_ascii_case(&name))?;
+                Cell::of(columns.row, own)
+            };
             Some((cell(self.ends.0)?, cell(self.ends.1)?))
         })
     }
@@ -200,14 +222,24 @@ impl<'r> Sides<'r> {
             let model = columns.row.get(name).and_then(Value::as_str);
             model.is_some_and(|model| model == text)
         };
+        let is_side = |name: &str| columns.row.get(name) == Some(cell.value);
         let said = text.trim().to_lowercase().replace([' ', '-'], "_");
+        let said = said.trim_end_matches('.').trim_matches(['[', ']']);
+        let end = BETTER.iter().find_map(|end| said.strip_suffix(end));
+        let named = end.unwrap_or(said);
         let means = |end: &str, column: &str, model: &str| {
-            said == column.to_lowercase() || ends_as(&said, end) || is_model(model)
+            named == column.to_lowercase() || ends_as(named, end) || is_model(model)
         };
         let (a, b) = self.ends;
         match (means(a, self.a, "model_a"), means(b, self.b, "model_b")) {
             (true, false) => Ok(Verdict::First),
             (false, true) => Ok(Verdict::Second),
+            // Both models have this name.
+            (true, true) => Ok(Verdict::Missing),
+            // The answer itself.
+            _ if is_side(self.a) && !is_side(self.b) => Ok(Verdict::First),
+            _ if is_side(self.b) && !is_side(self.a) => Ok(Verdict::Second),
+            _ if UNSURE.iter().any(|unsure| said.starts_with(unsure)) => Ok(Verdict::Missing),
             _ if TIES.iter().any(|tie| said.starts_with(tie)) => Ok(Verdict::Tie),
             _ => Err(unclear()),
         }

@@ -31,6 +31,9 @@ fn parse(columns: &Columns<'_>, overall: bool) -> Result<Vec<Parsed>, Wrong> {
         return Ok(vec![Parsed::Dropped(DropReason::EmptyPrompt)]);
     }
     let completions = columns.required("completions")?;
+    if completions.value.is_null() {
+        return Ok(vec![Parsed::Dropped(DropReason::NoCompletions)]);
+    }
     let Value::Array(completions) = completions.value else {
         return Err(completions.must_be("a list"));
     };

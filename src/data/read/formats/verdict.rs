@@ -7,8 +7,7 @@ use crate::data::read::row::answer::Answer;
 use crate::data::read::row::asked::asked;
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::context::in_context;
-use crate::data::read::row::names::{CHOSEN, COMPLETION, MESSAGES, PROMPT};
+use crate::data::read::row::names::{CHOSEN, COMPLETION, MESSAGES, PROMPT, REJECTED};
 use crate::data::read::row::pair::pair;
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::read::row::written;
@@ -21,7 +20,9 @@ pub(super) const FORM: Form = Form {
     name: "verdict",
     recognises: |columns| {
         let own = |column: &str| columns.has(&[column]);
-        let is_other = own(COMPLETION.name) || own(MESSAGES.name) || columns.gives(&CHOSEN);
+        // What is preferred may be a verdict, where nothing stands against it.
+        let is_pair = columns.gives(&CHOSEN) && columns.gives(&REJECTED);
+        let is_other = own(COMPLETION.name) || own(MESSAGES.name) || is_pair;
         !is_other && Sides::of(columns).is_some_and(|sides| sides.are_judged(columns))
     },
     reads: &[
@@ -71,7 +72,7 @@ pub(super) const FORM: Form = Form {
         "id",
     ],
     unweighted: Some("pairs"),
-    parse: |columns, _| Ok(vec![in_context(columns, parse(columns)?)?]),
+    parse: |columns, _| Ok(vec![parse(columns)?]),
 };
 
 fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {

@@ -3,6 +3,7 @@
 use crate::data::example::Prompt;
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::messages::{messages_of, split_last};
+use crate::data::read::row::overlap::joined;
 use crate::data::read::row::parsed::Wrong;
 use crate::data::reason::DropReason;
 use crate::model::Message;
@@ -19,7 +20,7 @@ pub(in crate::data) struct Answer {
 impl Answer {
     /// A text, a message, or messages of which the last is the answer.
     pub(in crate::data) fn of(cell: Cell<'_>) -> Result<Self, Wrong> {
-        match cell.read()?.as_ref() {
+        match cell.answer()?.as_ref() {
             Value::Null => Err(DropReason::EmptyCompletion.into()),
             Value::String(text) => Ok(Self {
                 before: Vec::new(),
@@ -41,35 +42,23 @@ impl Answer {
     }
 
     /// The prompt with what was said after it. An answer may also be the whole conversation, which
-    /// begins with the prompt; of a text, has it somewhere.
-    pub(in crate::data) fn prompt(&self, prompt: &Prompt) -> Result<Prompt, Wrong> {
-        let before = &self.before;
-        match prompt {
-            Prompt::Text(_) if !self.is_said => Ok(prompt.clone()),
-            Prompt::Text(asked) => self.after(asked),
-            Prompt::Messages(asked) if before.starts_with(asked) => Ok(before.clone().into()),
-            Prompt::Messages(asked) => Ok([asked.as_slice(), before].concat().into()),
-        }
-    }
-
-    /// A text that a user says, and what was said after it.
-    fn after(&self, asked: &str) -> Result<Prompt, Wrong> {
-        let before = &self.before;
-        let repeats = |message: &Message| message.content.trim() == asked.trim();
-        if before.iter().any(repeats) {
-            return Ok(before.clone().into());
-        }
-        // It goes on where the assistant does; another's words are another conversation.
-        match before.iter().find(|message| message.role != "system") {
-            Some(first) if first.role != "assistant" => {
-                Err(DropReason::PromptNotInConversation.into())
-            }
-            _ => {
-                let (system, turns): (Vec<_>, Vec<_>) =
-                    before.iter().cloned().partition(|m| m.role == "system");
-                let asked = vec![Message::new("user", asked)];
-                Ok([system, asked, turns].concat().into())
-            }
-        }
+    /// has the prompt in it; and the prompt may end with the answer, or with the `other` of a pair.
+    pub(in crate::data) fn prompt(
+        &self,
+        prompt: &Prompt,
+        other: Option<&Self>,
+    ) -> Result<Prompt, Wrong> {
+        let asked = match prompt {
+            Prompt::Text(_) if !self.is_said => return Ok(prompt.clone()),
+            Prompt::Text(none) if none.trim().is_empty() && !self.before.is_empty() => Vec::new(),
+            Prompt::Text(asked) => vec![Message::new("user", asked.as_str())],
+            Prompt::Messages(asked) => asked.clone(),
+        };
+        let is_answer = |text: &str| {
+            let sides = [Some(self), other];
+            let mut sides = sides.into_iter().flatten();
+            sides.any(|side| side.text.trim() == text.trim())
+        };
+        joined(asked, &self.before, &is_answer).map(Prompt::Messages)
     }
 }

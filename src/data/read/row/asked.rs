@@ -5,6 +5,7 @@ use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::messages::messages_of;
 use crate::data::read::row::names::{CHOSEN, COMPLETION, Column, HISTORY, INPUT, PROMPT, SYSTEM};
+use crate::data::read::row::overlap::{apart, begins};
 use crate::data::read::row::parsed::Wrong;
 use crate::data::read::rows::shown;
 use crate::data::reason::DropReason;
@@ -18,9 +19,18 @@ use serde_json::Value;
 /// `completion`, or `chosen` and `rejected`. Where they speak of a question and its answer, or of a
 /// system and a history, it is what a user says.
 pub(in crate::data) fn asked(columns: &Columns<'_>) -> Result<Option<Prompt>, Wrong> {
-    let Some((cell, more)) = found(columns)? else {
-        return Ok(None);
-    };
+    match found(columns)? {
+        Some((cell, more)) => asked_in(columns, cell, more).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The prompt that is in a column of the row, with what belongs to it.
+pub(in crate::data) fn asked_in(
+    columns: &Columns<'_>,
+    cell: Cell<'_>,
+    more: Option<Cell<'_>>,
+) -> Result<Prompt, Wrong> {
     let prompt = with_more(cell, more)?;
     refuse_documents(columns)?;
     let history = match columns.given(&HISTORY)? {
@@ -28,7 +38,7 @@ pub(in crate::data) fn asked(columns: &Columns<'_>) -> Result<Option<Prompt>, Wr
         None => Vec::new(),
     };
     let is_said = cell.column != PROMPT.name || says_more(columns) || !history.is_empty();
-    Ok(Some(match prompt {
+    Ok(match prompt {
         Prompt::Text(text) if is_said && text.trim().is_empty() => {
             return Err(DropReason::EmptyPrompt.into());
         }
@@ -36,30 +46,31 @@ pub(in crate::data) fn asked(columns: &Columns<'_>) -> Result<Option<Prompt>, Wr
             let turn = Message::new("user", text);
             Prompt::Messages([history, vec![turn]].concat())
         }
-        Prompt::Messages(mut messages) => {
-            let system = messages.iter().take_while(|m| m.role == "system").count();
-            messages.splice(system..system, history);
-            Prompt::Messages(messages)
+        Prompt::Messages(messages) => {
+            let (system, turns) = apart(messages);
+            let history = match begins(&turns, &history) {
+                true => Vec::new(),
+                false => history,
+            };
+            Prompt::Messages([system, history, turns].concat())
         }
         text => text,
-    }))
+    })
 }
 
 /// The prompt's column, and the one that belongs to it.
 fn found<'r>(columns: &Columns<'r>) -> Result<Option<(Cell<'r>, Option<Cell<'r>>)>, Wrong> {
-    if columns.knows(&PROMPT) {
-        let prompt = columns.find(&PROMPT)?;
-        let more = columns.given(&INPUT)?;
-        return Ok(prompt.map(|prompt| (prompt, more)));
+    if let Some(prompt) = columns.given(&PROMPT)? {
+        return Ok(Some((prompt, columns.given(&INPUT)?)));
     }
     // `input` and `context`: what is asked, and what belongs to it.
-    let (input, context) = (columns.named(INPUT.name), columns.named("context"));
+    let given = |name| columns.named(name).filter(|cell| cell.is_given());
+    let (input, context) = (given(INPUT.name), given("context"));
     let Some(prompt) = input.or(context) else {
         return Ok(None);
     };
     columns.read_as(&PROMPT, prompt);
-    let more = context.filter(|more| input.is_some() && more.is_given());
-    Ok(Some((prompt, more)))
+    Ok(Some((prompt, context.filter(|_| input.is_some()))))
 }
 
 /// A text with another behind it.

@@ -1,10 +1,10 @@
 //! A column of a row, and the checks of what is in it.
 
 use crate::data::example::Prompt;
-use crate::data::read::row::messages::messages_of;
+use crate::data::read::row::messages::{is_answer, messages_of};
 use crate::data::read::row::parsed::Wrong;
 use crate::data::read::row::written;
-use crate::data::read::rows::{JsonRow, shown};
+use crate::data::read::rows::{JsonRow, is_empty, shown};
 use crate::data::reason::DropReason;
 use crate::model::Message;
 use serde_json::Value;
@@ -27,6 +27,11 @@ impl<'r> Cell<'r> {
     /// Whether there is something in it.
     pub(in crate::data) fn is_given(self) -> bool {
         !self.value.is_null()
+    }
+
+    /// Whether there is something in it that is not empty.
+    pub(in crate::data) fn is_filled(self) -> bool {
+        !is_empty(self.value)
     }
 
     /// A text.
@@ -85,6 +90,20 @@ impl<'r> Cell<'r> {
                 None => Cow::Borrowed(self.value),
             }),
             value => Ok(Cow::Borrowed(value)),
+        }
+    }
+
+    /// The value of an answer; what a text writes as a list of messages is that list where it is a
+    /// conversation. Other texts may be like it: people ask for code and for JSON.
+    pub(in crate::data) fn answer(self) -> Result<Cow<'r, Value>, Wrong> {
+        match (self.value, self.read()) {
+            (text @ Value::String(_), Ok(read)) if !read.is_string() && !is_answer(&read) => {
+                Ok(Cow::Borrowed(text))
+            }
+            (text @ Value::String(_), Err(Wrong::Error(_))) => {
+                Err(Wrong::useless(DropReason::PrintedList, text))
+            }
+            (_, read) => read,
         }
     }
 

@@ -1,12 +1,22 @@
 //! The columns of a row, under the names that they have, and which of them were read.
 
 use crate::data::read::row::cell::Cell;
+use crate::data::read::row::messages::unread_keys;
 use crate::data::read::row::names::{self, Column};
 use crate::data::read::row::parsed::Wrong;
 use crate::data::read::rows::{JsonRow, shown};
-use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Which columns of a row count as there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::data) enum There {
+    /// Those with something in them. Rows of a table that was put together have the columns of all
+    /// others, so what a row has by name says little of what it is.
+    Filled,
+    /// All that have a name.
+    Named,
+}
 
 /// A row's columns. A cell is checked when a form asks what is in it: what a form has no use for is
 /// nobody's business, but it is known afterwards that nobody asked.
@@ -14,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(in crate::data) struct Columns<'r> {
     /// All that the row has.
     pub(in crate::data) row: &'r JsonRow,
+    there: There,
     read: RefCell<BTreeSet<&'r str>>,
     /// Columns by their own names, and under which others they were read.
     renamed: RefCell<BTreeMap<&'static str, &'r str>>,
@@ -21,8 +32,14 @@ pub(in crate::data) struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     pub(in crate::data) fn of(row: &'r JsonRow) -> Self {
+        Self::counting(There::Named, row)
+    }
+
+    /// Columns of which these count as there.
+    pub(in crate::data) fn counting(there: There, row: &'r JsonRow) -> Self {
         Self {
             row,
+            there,
             read: RefCell::default(),
             renamed: RefCell::default(),
         }
@@ -30,20 +47,33 @@ impl<'r> Columns<'r> {
 
     /// Whether the row has all of these columns, under just these names.
     pub(in crate::data) fn has(&self, columns: &[&str]) -> bool {
-        columns.iter().all(|column| self.row.contains_key(*column))
+        let mut cells = columns.iter().map(|column| Cell::of(self.row, column));
+        cells.all(|cell| cell.is_some_and(|cell| self.counts(cell)))
     }
 
     /// Whether the row has a column under one of its names, be it null.
     pub(in crate::data) fn knows(&self, column: &Column) -> bool {
-        self.row.contains_key(column.name) || self.others(column).next().is_some()
+        self.cells(column).any(|cell| self.counts(cell))
+    }
+
+    fn counts(&self, cell: Cell<'_>) -> bool {
+        self.there == There::Named || cell.is_filled()
+    }
+
+    /// What the row has under the names of a column, its own first.
+    fn cells(&self, column: &Column) -> impl Iterator<Item = Cell<'r>> {
+        let own = Cell::of(self.row, column.name);
+        own.into_iter().chain(self.others(column))
     }
 
     /// Whether the row has something in a column, under one of its names.
     pub(in crate::data) fn gives(&self, column: &Column) -> bool {
-        let own = Cell::of(self.row, column.name);
-        own.into_iter()
-            .chain(self.others(column))
-            .any(Cell::is_given)
+        self.cells(column).any(Cell::is_given)
+    }
+
+    /// Whether the row has a column whose name is one of its own, with something in it.
+    pub(in crate::data) fn fills(&self, column: &Column) -> bool {
+        self.cells(column).any(Cell::is_filled)
     }
 
     /// What the row has under other names of a column.
@@ -55,7 +85,8 @@ impl<'r> Columns<'r> {
         column.others.iter().filter_map(held)
     }
 
-    /// Reads a column under one of its names: its own, if there is something in it.
+    /// Reads a column under one of its names: its own, if there is something in it. What is empty
+    /// is read where nothing else is there.
     ///
     /// # Errors
     ///
@@ -63,12 +94,15 @@ impl<'r> Columns<'r> {
     /// meant.
     pub(in crate::data) fn find(&self, column: &'static Column) -> Result<Option<Cell<'r>>, Wrong> {
         let own = Cell::of(self.row, column.name);
-        if let Some(own) = own.filter(|own| own.is_given()) {
+        if let Some(own) = own.filter(|own| own.is_filled()) {
             return Ok(Some(self.mark(own)));
         }
-        let mut others = self.others(column).filter(|other| other.is_given());
+        let mut others = self.others(column).filter(|other| other.is_filled());
         let Some(first) = others.next() else {
-            let empty = own.or_else(|| self.others(column).next());
+            let given = self.cells(column).find(|cell| cell.is_given());
+            let empty = given.or_else(|| self.cells(column).next());
+            let named = empty.filter(|empty| empty.is_given() && empty.column != column.name);
+            named.iter().for_each(|named| self.read_as(column, *named));
             return Ok(empty.map(|empty| self.mark(empty)));
         };
         for other in others {
@@ -120,17 +154,16 @@ impl<'r> Columns<'r> {
     /// Columns with something in them that nobody asked for.
     pub(in crate::data) fn unread(&self) -> Vec<String> {
         let read = self.read.borrow();
-        let left = self.row.iter().filter(|(name, value)| {
-            let empty = match value {
-                Value::Null => true,
-                Value::String(text) => text.is_empty(),
-                Value::Array(list) => list.is_empty(),
-                Value::Object(object) => object.is_empty(),
-                _ => false,
-            };
-            !empty && !read.contains(name.as_str())
-        });
-        left.map(|(name, _)| name.clone()).collect()
+        let mut left = Vec::new();
+        for (column, value) in self.row {
+            let cell = Cell { column, value };
+            match read.contains(column.as_str()) {
+                true => left.extend(unread_keys(value).into_iter().map(|key| format!("{column}[].{key}"))),
+                false if cell.is_filled() => left.push(column.clone()),
+                false => {}
+            }
+        }
+        left
     }
 
     /// Columns that were read under other names than their own.

@@ -2,8 +2,8 @@
 
 use crate::data::example::{Prompt, ScoredExample, SftExample};
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::names::LABEL;
-use crate::data::read::row::parsed::{Feedback, Parsed, Wrong};
+use crate::data::read::row::names::{LABEL, REJECTED};
+use crate::data::read::row::parsed::{Feedback, Nulls, Parsed, Wrong};
 use crate::data::reason::DropReason;
 
 /// A thumb, a score or a demonstration.
@@ -22,8 +22,12 @@ pub(in crate::data) fn labelled(
     }
     Ok(Parsed::Kept(match score {
         Some(score) => Feedback::Scored(ScoredExample::new(prompt, completion, score)),
-        // Null: nobody said what it is worth.
-        None if columns.knows(&LABEL) => Feedback::Unlabelled(SftExample::new(prompt, completion)),
-        None => Feedback::Sft(SftExample::new(prompt, completion)),
+        None => {
+            let nulls = Nulls {
+                label: columns.knows(&LABEL),
+                rejected: columns.knows(&REJECTED),
+            };
+            Feedback::Sft(SftExample::new(prompt, completion), nulls)
+        }
     }))
 }

@@ -1,14 +1,34 @@
 //! Messages as data sets write them.
 
+use crate::data::example::not_learned;
 use crate::data::read::row::parsed::Wrong;
-use crate::data::read::row::weight::is_context;
-use crate::data::read::rows::{parse, shown, without_nulls};
+use crate::data::read::row::weight::{self, is_context};
+use crate::data::read::row::written;
+use crate::data::read::rows::{is_empty, parse, shown, without_nulls};
 use crate::data::reason::DropReason;
 use crate::model::{Message, WEIGHT};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-/// What a template may ask of a message besides its role and text.
-const KEPT: [&str; 4] = ["tool_calls", "tool_call_id", "name", "reasoning_content"];
+/// What a template may ask of a message besides its role, text and calls.
+const KEPT: [&str; 3] = ["tool_call_id", "name", REASONING];
+
+/// What the assistant thinks before it says something, and its other names.
+const REASONING: &str = "reasoning_content";
+const THOUGHTS: [&str; 2] = ["reasoning", "thinking"];
+
+/// Keys that are read in other ways.
+const READ: [&str; 9] = [
+    "role",
+    "from",
+    "speaker",
+    "content",
+    "value",
+    "text",
+    "parts",
+    "tool_calls",
+    "function_call",
+];
 
 /// Who speaks, as data sets call them, in small letters.
 const ROLES: [(&str, &[&str]); 4] = [
@@ -80,26 +100,23 @@ fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
         )
         .into()
     };
-    let field = |names: [&str; 3]| names.iter().find_map(|name| value.get(*name));
-    // One call, as it was written before there were several.
-    let one = value.get("function_call").filter(|call| call.is_object());
-    let one = one.map(|call| json!([{"type": "function", "function": call}]));
-    let calls = value["tool_calls"]
-        .as_array()
-        .or(one.as_ref().and_then(Value::as_array));
-    let role = field(["role", "from", "speaker"]).and_then(Value::as_str);
-    let content = match field(["content", "value", "text"]).or(value.get("parts")) {
+    let calls = calls_of(value)?;
+    let role = given(value, &["role", "from", "speaker"]).and_then(Value::as_str);
+    let contents = ["content", "value", "text", "parts"];
+    let content = match given(value, &contents) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => text_of(parts)?,
-        // An assistant that calls a tool need not say anything.
-        Some(Value::Null) | None if calls.is_some_and(|calls| !calls.is_empty()) => String::new(),
         Some(part @ Value::Object(_)) => text_of(std::slice::from_ref(part))?,
-        Some(Value::Null) => return Err(Wrong::useless(DropReason::NotText, value)),
+        // An assistant that calls a tool need not say anything.
+        None if calls.is_some() => String::new(),
+        None if contents.iter().any(|name| value.get(*name).is_some()) => {
+            return Err(Wrong::useless(DropReason::NotText, value));
+        }
         _ => return Err(strange()),
     };
     let role = role.ok_or_else(strange)?;
     let (name, content, calls) = match role_of(role) {
-        Some(name) => (name, content, one),
+        Some(name) => (name, content, calls),
         None if CALLS.contains(&role.to_lowercase().as_str()) => {
             let calls = calls_in(&content);
             let unknown = || Wrong::useless(DropReason::UnknownRole, &json!(role));
@@ -108,10 +125,14 @@ fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
         None => return Err(Wrong::useless(DropReason::UnknownRole, &json!(role))),
     };
     let mut message = Message::new(name, content);
-    let kept = KEPT.iter().map(|key| (*key, value.get(*key)));
-    for (key, kept) in kept.chain([("tool_calls", calls.as_ref())]) {
+    let kept = KEPT.iter().map(|key| (*key, given(value, &[key])));
+    let thought = given(value, &THOUGHTS).filter(|thought| thought.is_string());
+    for (key, kept) in [(REASONING, thought), ("tool_calls", calls.as_ref())]
+        .into_iter()
+        .chain(kept)
+    {
         match kept {
-            None | Some(Value::Null) => {}
+            None => {}
             Some(Value::Array(none)) if none.is_empty() => {}
             Some(kept) => {
                 message.extra.insert(key.into(), without_nulls(kept));
@@ -122,6 +143,71 @@ fn message_of(value: &Value, column: &str) -> Result<Message, Wrong> {
         message.extra.insert(WEIGHT.into(), 0.into());
     }
     Ok(message)
+}
+
+/// What a message has under the first of these names that is not null.
+fn given<'v>(message: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    let mut found = names.iter().filter_map(|name| message.get(*name));
+    found.find(|value| !value.is_null())
+}
+
+/// The calls of a message: a list, that as text, or one call, as it was written before there were
+/// several.
+fn calls_of(message: &Value) -> Result<Option<Value>, Wrong> {
+    let calls = match given(message, &["tool_calls"]) {
+        Some(Value::String(text)) if text.trim().is_empty() => None,
+        Some(Value::String(text)) => match written::list(text, "tool_calls")? {
+            Some(list @ Value::Array(_)) => Some(list),
+            _ if text.trim() == "null" => None,
+            _ => {
+                let got = shown(&json!(text));
+                return Err(
+                    format!("\"tool_calls\" of a message must be a list, got {got}").into(),
+                );
+            }
+        },
+        other => other.cloned(),
+    };
+    let is_none = |calls: &Value| calls.as_array().is_some_and(Vec::is_empty);
+    Ok(calls.filter(|calls| !is_none(calls)).or_else(|| {
+        let one = message.get("function_call").filter(|call| call.is_object());
+        one.map(|call| json!([{"type": "function", "function": call}]))
+    }))
+}
+
+/// Keys with something in them that nobody reads, of what is a list of messages.
+pub(in crate::data) fn unread_keys(value: &Value) -> BTreeSet<&str> {
+    let messages = match value {
+        Value::Array(messages) => messages.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    let has = |message: &Value, names: &[&str]| given(message, names).is_some();
+    let messages = messages
+        .iter()
+        .filter(|m| has(m, &["role", "from"]) && has(m, &["content", "value", "parts"]))
+        .filter_map(Value::as_object);
+    let keys = messages.flatten().filter(|(key, value)| {
+        let key = key.as_str();
+        let is_read = READ.contains(&key)
+            || KEPT.contains(&key)
+            || THOUGHTS.contains(&key) && value.is_string()
+            || weight::is_read(key);
+        !is_read && !is_empty(value)
+    });
+    keys.map(|(key, _)| key.as_str()).collect()
+}
+
+/// Whether a value is what somebody answers: messages of known roles, or the assistant's one.
+pub(in crate::data) fn is_answer(value: &Value) -> bool {
+    let role = |message: &Value| {
+        let role = given(message, &["role", "from", "speaker"])?.as_str()?;
+        let is_call = CALLS.contains(&role.to_lowercase().as_str());
+        role_of(role).or(is_call.then_some("assistant"))
+    };
+    match value {
+        Value::Array(messages) => messages.iter().all(|message| role(message).is_some()),
+        one => role(one) == Some("assistant"),
+    }
 }
 
 /// The role of this name, in whichever letters.
@@ -173,26 +259,16 @@ pub(in crate::data) fn split_last(
     if last.role != "assistant" {
         return Err(Wrong::useless(DropReason::NotAnswered, &json!(last.role)));
     }
-    if last.extra.contains_key("tool_calls") {
-        return Err(DropReason::CallsTool.into());
+    match not_learned(&last) {
+        Some(reason) => Err(reason.into()),
+        None => Ok((messages, last.content)),
     }
-    let reasoning = last.extra.get("reasoning_content").and_then(Value::as_str);
-    if reasoning.is_some_and(|text| !text.trim().is_empty()) {
-        return Err(DropReason::HasReasoning.into());
-    }
-    if last.extra.contains_key(WEIGHT) {
-        return Err(DropReason::ContextOnly.into());
-    }
-    Ok((messages, last.content))
 }
 
 /// The messages up to the last that is an answer to be learned from, if there is one.
 pub(in crate::data) fn up_to_answer(messages: &mut Vec<Message>) {
-    while messages.last().is_some_and(|last| {
-        last.role != "assistant"
-            || last.extra.contains_key(WEIGHT)
-            || last.extra.contains_key("tool_calls")
-    }) {
+    let is_none = |last: &Message| last.role != "assistant" || not_learned(last).is_some();
+    while messages.last().is_some_and(is_none) {
         messages.pop();
     }
 }
@@ -208,12 +284,11 @@ pub(in crate::data) fn system_of(value: &Value) -> Result<Option<String>, Wrong>
 }
 
 fn text_in(object: &Map<String, Value>) -> Result<Option<String>, Wrong> {
-    match (
-        object.get("parts"),
-        object.get("content").or(object.get("text")),
-    ) {
-        (Some(Value::Array(parts)), _) => text_of(parts).map(Some),
-        (_, Some(Value::String(text))) => Ok(Some(text.clone())),
+    let names = ["parts", "content", "text"];
+    let mut given = names.iter().filter_map(|name| object.get(*name));
+    match given.find(|value| !value.is_null()) {
+        Some(Value::Array(parts)) => text_of(parts).map(Some),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
         _ => Ok(None),
     }
 }

@@ -9,6 +9,7 @@ pub(super) mod conversation;
 pub(super) mod labelled;
 mod messages;
 pub(super) mod names;
+mod overlap;
 pub(super) mod pair;
 pub(in crate::data) mod parsed;
 pub(in crate::data) mod ranked;

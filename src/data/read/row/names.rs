@@ -22,6 +22,13 @@ fn lists(value: &Value) -> bool {
     value.is_array() || text.is_some_and(|text| text.starts_with('['))
 }
 
+fn objects(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(Value::is_object),
+        other => lists(other),
+    }
+}
+
 fn numbers(value: &Value) -> bool {
     let text = value.as_str().map(str::trim);
     value.is_number() || text.is_some_and(|text| text.parse::<f64>().is_ok())
@@ -52,7 +59,8 @@ pub(in crate::data) const PROMPT: Column = Column {
 pub(in crate::data) const INPUT: Column = Column {
     name: "input",
     others: &["context"],
-    holds: texts,
+    // Documents are none.
+    holds: Value::is_string,
 };
 
 /// One answer.
@@ -178,7 +186,7 @@ pub(in crate::data) const SYSTEM: Column = Column {
 pub(in crate::data) const TOOLS: Column = Column {
     name: crate::model::TOOLS,
     others: &["functions", "input.tools"],
-    holds: texts,
+    holds: objects,
 };
 
 /// What was said before.

@@ -5,7 +5,7 @@ use crate::data::read::row::answer::Answer;
 use crate::data::read::row::asked::asked;
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
-use crate::data::read::row::names::{CHOSEN, COMPLETION, LABEL, MESSAGES, REJECTED};
+use crate::data::read::row::names::{CHOSEN, COMPLETION, LABEL, MESSAGES, PROMPT, REJECTED};
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::read::row::transcript;
 use crate::data::read::rows::shown;
@@ -18,7 +18,8 @@ pub(in crate::data) fn pair(
     chosen: Answer,
     rejected: Answer,
 ) -> Result<Parsed, Wrong> {
-    let (asked, other) = (chosen.prompt(prompt)?, rejected.prompt(prompt)?);
+    let asked = chosen.prompt(prompt, Some(&rejected))?;
+    let other = rejected.prompt(prompt, Some(&chosen))?;
     if asked != other {
         return Ok(Parsed::Dropped(DropReason::PromptsDiffer));
     }
@@ -48,28 +49,39 @@ pub(in crate::data) fn preference(columns: &Columns<'_>) -> Result<Parsed, Wrong
     let prompt = asked(columns)?;
     match (prompt, chosen) {
         (Some(prompt), Some(chosen)) => pair(&prompt, Answer::of(chosen)?, Answer::of(rejected)?),
-        (None, Some(chosen)) => match columns.given(&MESSAGES)? {
+        (None, Some(chosen)) => match columns.given(&MESSAGES)?.filter(|all| all.is_filled()) {
             // What was asked stands in a conversation of its own.
             Some(conversation) => {
                 let prompt = conversation.messages()?.into();
                 pair(&prompt, Answer::of(chosen)?, Answer::of(rejected)?)
             }
-            None => whole(chosen, rejected),
+            None => whole(columns, chosen, rejected),
         },
         // The conversation ends with what was chosen.
-        (_, None) => {
+        (prompt, None) => {
             let chosen = Answer::last(columns.needs(&MESSAGES)?.messages()?)?;
-            let prompt = chosen.prompt(&Prompt::Messages(Vec::new()))?;
+            let asked = prompt.unwrap_or(Prompt::Messages(Vec::new()));
+            let prompt = chosen.prompt(&asked, None)?;
             pair(&prompt, chosen, Answer::of(rejected)?)
         }
     }
 }
 
 /// A pair of whole conversations, which must begin alike.
-fn whole(chosen: Cell<'_>, rejected: Cell<'_>) -> Result<Parsed, Wrong> {
+fn whole(
+    columns: &Columns<'_>,
+    chosen: Cell<'_>,
+    rejected: Cell<'_>,
+) -> Result<Parsed, Wrong> {
     let (better, worse) = (chosen.read()?, rejected.read()?);
     let (chosen, rejected) = match (better.as_ref(), worse.as_ref()) {
         (Value::Null, _) | (_, Value::Null) => return Err(DropReason::EmptyCompletion.into()),
+        // It might have been asked, and is null.
+        (Value::String(chosen), Value::String(_))
+            if columns.knows(&PROMPT) && !transcript::begins(chosen) =>
+        {
+            return Err(DropReason::EmptyPrompt.into());
+        }
         (Value::String(chosen), Value::String(rejected)) => (
             transcript::messages(chosen)?,
             transcript::messages(rejected)?,

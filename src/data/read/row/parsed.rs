@@ -17,12 +17,19 @@ pub(in crate::data) enum Parsed {
     LeftOut(LeftOutReason),
 }
 
+/// What would make more of a demonstration, and is null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nulls {
+    /// Its label.
+    pub label: bool,
+    /// What is worse than it.
+    pub rejected: bool,
+}
+
 /// What a row of use says of a prompt.
 #[derive(Debug)]
 pub enum Feedback {
-    Sft(SftExample),
-    /// A demonstration that might have had a label, and has none.
-    Unlabelled(SftExample),
+    Sft(SftExample, Nulls),
     Binary(BinaryExample),
     Preference(PreferenceExample),
     Scored(ScoredExample),
@@ -102,11 +109,11 @@ impl Parsed {
 impl Feedback {
     fn prompt_mut(&mut self) -> Option<&mut Prompt> {
         match self {
-            Self::Sft(example) | Self::Unlabelled(example) => Some(&mut example.prompt),
+            Self::Sft(example, _) => Some(&mut example.prompt),
             Self::Binary(example) => Some(&mut example.prompt),
             Self::Preference(example) => Some(&mut example.prompt),
             Self::Scored(example) => Some(&mut example.prompt),
-            Self::Ranked(_) => None,
+            Self::Ranked(ranked) => Some(&mut ranked.prompt),
         }
     }
 }

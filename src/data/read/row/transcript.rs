@@ -5,6 +5,11 @@ use crate::model::Message;
 
 const MARKERS: [(&str, &str); 2] = [("\n\nHuman:", "user"), ("\n\nAssistant:", "assistant")];
 
+/// Whether a text begins as a transcript does.
+pub(in crate::data) fn begins(text: &str) -> bool {
+    text.starts_with(MARKERS[0].0)
+}
+
 /// The turns of `\n\nHuman: …\n\nAssistant: …`, in order.
 ///
 /// Only the whole markers split: `Human:` also occurs inside of turns, and `\n\nHuman:s` is a word.

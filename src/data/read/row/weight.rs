@@ -21,6 +21,11 @@ const TURNED: &str = "masked";
 /// Keys that say it of parts of a message, by characters.
 const PARTS: [&str; 3] = ["train_detail", "training_detail", "train_on_spans"];
 
+/// Whether a key of a message says what it counts.
+pub(in crate::data) fn is_read(key: &str) -> bool {
+    WEIGHTS.contains(&key) || PARTS.contains(&key)
+}
+
 /// Whether a message is context only.
 ///
 /// # Errors

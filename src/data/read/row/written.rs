@@ -26,14 +26,20 @@ pub(in crate::data) fn messages(text: &str, column: &str) -> Result<Option<Value
 ///
 /// Where Python printed a list of messages.
 pub(in crate::data) fn list(text: &str, column: &str) -> Result<Option<Value>, Wrong> {
-    let start = text.trim_start();
+    let start = text.trim();
     if !start.starts_with(['[', '{']) {
         return Ok(None);
     }
     let printed = ["[{'", "{'", "[{\"role\": '", "[{'role': \""];
-    let keys = ["'role'", "'from'", "'content'", "'value'"];
+    let has = |keys: [&str; 2]| {
+        let mut keys = keys.iter().map(|key| format!("'{key}'"));
+        keys.any(|key| start.contains(&key) || start.contains(&key.replace('\'', "\"")))
+    };
+    // Python's dictionaries are what answers in code are about, too.
     if printed.iter().any(|begin| start.starts_with(begin))
-        && keys.iter().any(|key| start.contains(key))
+        && start.ends_with([']', '}'])
+        && has(["role", "from"])
+        && has(["content", "value"])
     {
         return Err(format!(
             "\"{column}\" is a list as Python prints it, not JSON: write it with json.dumps, or \

@@ -19,6 +19,17 @@ pub(in crate::data) fn parse(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Strict(value)| value)
 }
 
+/// Whether there is nothing in a value.
+pub(in crate::data) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 /// A value without the keys that are null, at every depth: Arrow gives each object of a column the
 /// keys of all others.
 pub(in crate::data) fn without_nulls(value: &Value) -> Value {

@@ -45,9 +45,14 @@ impl Left {
         self.last.get()
     }
 
+    /// Whether a row was too long.
+    pub(super) fn is_spent(&self) -> bool {
+        self.bytes.get() == 0
+    }
+
     /// The error of a row that was too long, if that is why reading failed.
     pub(super) fn too_long(&self, path: &Path, row: usize) -> Option<Error> {
-        (self.bytes.get() == 0).then(|| by_row(wrong(path, row, too_long())))
+        self.is_spent().then(|| by_row(wrong(path, row, too_long())))
     }
 }
 
@@ -55,6 +60,23 @@ impl Left {
 pub(super) fn too_long() -> String {
     format!("is longer than {} MiB", LONGEST >> 20)
 }
+
+/// What to say of what is too long and begins so: a list may be that of all rows.
+pub(super) fn too_long_beginning(bytes: &[u8]) -> String {
+    let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_BEGINNING)]);
+    let text: String = begin.chars().filter(|c| !c.is_whitespace()).collect();
+    let what = too_long();
+    match text.contains("\":[{") {
+        true => format!(
+            "{what}: if it has rows in a list below it, write them one a line (JSON Lines), or as \
+             the list alone"
+        ),
+        false => what,
+    }
+}
+
+/// Bytes of an object in which the list of its rows begins.
+const LONGEST_BEGINNING: usize = 4096;
 
 /// A reader of one row after another, each within the limit.
 pub(super) fn limited<R: Read>(reader: R) -> (BufReader<Limited<R>>, Left) {

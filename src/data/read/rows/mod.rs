@@ -13,7 +13,7 @@ mod table;
 mod text;
 mod wrong_json;
 
-pub(super) use json::{parse, without_nulls};
+pub(super) use json::{is_empty, parse, without_nulls};
 pub(super) use limit::has_long_text;
 pub(super) use row::{JsonRow, short, shown, wrong};
 

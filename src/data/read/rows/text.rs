@@ -2,7 +2,7 @@
 
 use super::below::{Below, below};
 use super::json::{Elements, Strict};
-use super::limit::{LONGEST, limited, too_long};
+use super::limit::{LONGEST, limited, too_long_beginning};
 use super::row::{JsonRow, by_row, shown, wrong};
 use super::wrong_json::not_json;
 use crate::error::Error;
@@ -61,7 +61,7 @@ impl Rows<'_> {
                 break;
             }
             if bytes.len() > LONGEST {
-                return Err(wrong(path, line, too_long()));
+                return Err(wrong(path, line, too_long_beginning(&bytes)));
             }
             let text = std::str::from_utf8(&bytes).map_err(|error| {
                 let at = error.valid_up_to() + 1;
@@ -95,7 +95,9 @@ impl Rows<'_> {
     /// Objects one behind the other, over any number of lines.
     fn objects(&mut self, reader: impl Read, passed: usize) -> Result<(), Error> {
         let path = self.path;
-        let (reader, left) = limited(reader);
+        let (mut reader, left) = limited(reader);
+        let begin = reader.fill_buf().map_err(Error::io("read", path))?;
+        let too_long = too_long_beginning(begin);
         let mut index = 0;
         for value in Deserializer::from_reader(reader).into_iter::<Strict>() {
             index += 1;
@@ -106,8 +108,10 @@ impl Rows<'_> {
                     self.line(index, object).map_err(by_row)?;
                 }
                 Err(error) if error.is_io() => {
-                    let too_long = left.too_long(path, index);
-                    return Err(too_long.unwrap_or_else(|| Error::io("read", path)(error.into())));
+                    return Err(match left.is_spent() {
+                        true => by_row(wrong(path, index, too_long)),
+                        false => Error::io("read", path)(error.into()),
+                    });
                 }
                 Err(error) => {
                     let line = passed + error.line();
