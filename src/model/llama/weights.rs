@@ -127,7 +127,9 @@ impl Weights {
             return Err(failed(file, message));
         }
         match missing.split_first() {
-            None => self.check_finite(&known).and_then(|()| self.check_tied()),
+            None => self
+                .check_finite(&known)
+                .and_then(|()| self.check_tied(config)),
             Some((first, [])) => Err(failed(folder, format!("tensor {first} is missing"))),
             Some((first, others)) => {
                 let more = if others.len() < NAMED {
@@ -183,9 +185,9 @@ impl Weights {
 
     /// Refuses a head that is stored although the embedding is the head, and is another: it was
     /// trained, and nobody would miss it. One that is left is the embedding.
-    fn check_tied(&self) -> Result<(), Error> {
-        let [Some(head), Some(embedding)] = [HEAD, EMBEDDING].map(|name| self.tensors.get(name))
-        else {
+    fn check_tied(&self, config: &LlamaConfig) -> Result<(), Error> {
+        let named = [HEAD, EMBEDDING].map(|name| self.tensors.get(name));
+        let (true, [Some(head), Some(embedding)]) = (config.tie_word_embeddings, named) else {
             return Ok(());
         };
         let file = &self.files[head.file];
@@ -214,15 +216,19 @@ impl Weights {
         Ok(count)
     }
 
-    /// Whether two tensors of as many numbers have the same, as f32.
+    /// Whether two tensors have the same numbers, as f32.
     fn are_equal(&self, one: &Stored, other: &Stored) -> io::Result<bool> {
         let (mut one, mut other) = (self.numbers(one)?, self.numbers(other)?);
-        while let (Some(one), Some(other)) = (one.next_piece()?, other.next_piece()?) {
-            if !one.eq(other) {
+        loop {
+            let same = match (one.next_piece()?, other.next_piece()?) {
+                (None, None) => return Ok(true),
+                (Some(one), Some(other)) => one.eq(other),
+                _ => false,
+            };
+            if !same {
                 return Ok(false);
             }
         }
-        Ok(true)
     }
 
     /// The numbers of a tensor; none of one that is no tensor of floats.
