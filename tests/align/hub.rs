@@ -19,10 +19,11 @@ fn server(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
                 "README.md",
                 "onnx/model.safetensors",
                 "model-fp8/model.safetensors",
+                "chat_template.jinja",
                 "additional_chat_templates/tool_use.jinja",
                 "additional_chat_templates/README.md",
             ];
-            // Of those that would be asked for, the template is in one test.
+            // Of those that are asked for, the templates are in one test.
             let others = others
                 .into_iter()
                 .filter(|name| !name.ends_with(".jinja") || folder.join(name).exists());

@@ -198,8 +198,8 @@ impl Special {
 }
 
 /// All of `config.json`, then of `generation_config.json`. One that the tokenizer does not have
-/// must be one of the model's: many a model has more rows than tokens. Another is passed by if it is
-/// there to pad with, which any id can.
+/// must be one of the model's: many a model has more rows than tokens. Another is passed by if it
+/// is there to pad with, which any id can.
 fn of_models(inner: &Tokenizer, models: &[File; 2], name: &str) -> Result<Vec<u32>, Error> {
     let key = format!("{name}_token_id");
     let rows = models[0].get("vocab_size").and_then(Value::as_u64);
