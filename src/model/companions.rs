@@ -20,17 +20,19 @@ pub(super) const NAMES: [&str; 8] = [
 ];
 
 /// A folder of chat templates with other names.
-const TEMPLATES: &str = "additional_chat_templates";
+pub(super) const TEMPLATES: &str = "additional_chat_templates";
 /// Templates in it at most.
 const MOST: usize = 100;
 
 /// Keys that name files of code, which are not copied.
 const CODE: [&str; 3] = ["auto_map", "custom_generate", "custom_pipelines"];
 
-/// Refuses a folder in which one of them is not what its name says.
+/// Refuses a folder in which one of all that [`copy`] will copy is not what its name says: before a
+/// run, not at its end.
 #[cfg(feature = "tokenizers")]
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
-    NAMES
+    let names = names(folder)?;
+    names
         .iter()
         .try_for_each(|name| content(folder, name).map(|_| ()))
 }
@@ -96,7 +98,9 @@ fn content(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, Error> {
         Some((_, "jinja")) => {
             let bytes = read_up_to(limit, &path, "the chat template")?;
             let text = std::str::from_utf8(&bytes).unwrap_or_default();
-            let is_one = text.contains("messages") && (text.contains("{%") || text.contains("{{"));
+            // Templates with other names may be of documents, or of nothing at all.
+            let is_named = name.starts_with(TEMPLATES) || text.contains("messages");
+            let is_one = is_named && (text.contains("{%") || text.contains("{{"));
             (if is_one { "" } else { "a chat template" }, bytes)
         }
         _ => {

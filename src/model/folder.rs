@@ -6,6 +6,8 @@ use super::{ChatTemplate, HfTokenizer, JinjaTemplate, Llama, LlamaConfig, PlainT
 use crate::disk;
 use crate::error::Error;
 use burn::tensor::Device;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A model's folder: tokenizer, chat template and configuration, read and checked; the weights when
@@ -113,11 +115,12 @@ impl ModelFolder {
     }
 
     /// Writes an aligned model of this folder as a folder of its own: weights, configuration,
-    /// tokenizer and template. It has its name after all of it is there.
+    /// tokenizer and template. It has its name after all of it is there; before, that name with
+    /// `.partial` behind it.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written, or a folder of that name is there, and where the tokenizer is
+    /// Where it cannot be written, or something of either name is there, and where the tokenizer is
     /// gone since the folder was opened.
     pub fn save(&self, model: &Llama, folder: impl AsRef<Path>) -> Result<(), Error> {
         self.save_with(folder.as_ref(), |partial| model.save(partial))
@@ -129,20 +132,40 @@ impl ModelFolder {
         folder: &Path,
         write: impl FnOnce(&Path) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut name = folder.file_name().unwrap_or_default().to_os_string();
-        name.push(".partial");
-        let partial = folder.with_file_name(name);
-        if partial.exists() {
-            std::fs::remove_dir_all(&partial).map_err(Error::io("remove", &partial))?;
+        if let Some(parent) = folder.parent() {
+            fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
         }
-        write(&partial)?;
-        Llama::copy_tokenizer(&self.path, &partial)?;
+        // Made here or by someone else, whose it then is.
+        let partial = disk::beside(folder, "partial");
+        fs::create_dir(&partial).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => failed(
+                &partial,
+                "is in the way, of a save that was cut off or somebody's own: remove it, or choose \
+                 another name",
+            ),
+            _ => Error::io("create", &partial)(error),
+        })?;
+        let written = self.write(&partial, folder, write);
+        if written.is_err() {
+            let _ = disk::remove(&partial);
+        }
+        written
+    }
+
+    fn write(
+        &self,
+        partial: &Path,
+        folder: &Path,
+        write: impl FnOnce(&Path) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        write(partial)?;
+        Llama::copy_tokenizer(&self.path, partial)?;
         if !partial.join("tokenizer.json").is_file() {
             let message = "its tokenizer.json is gone since it was opened";
             return Err(failed(&self.path, message));
         }
-        disk::sync_tree(&partial)?;
-        std::fs::rename(&partial, folder).map_err(Error::io("create", folder))?;
+        disk::sync_tree(partial)?;
+        fs::rename(partial, folder).map_err(Error::io("create", folder))?;
         disk::sync_parent(folder)
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn fetch(
 #[cfg(feature = "hub")]
 mod online {
     use crate::error::Error;
-    use crate::model::companions::NAMES;
+    use crate::model::companions::{NAMES, TEMPLATES};
     use crate::model::download::Bar;
     use crate::model::repository::Repository;
     use hf_hub::{HFClientSync, HFError};
@@ -48,13 +48,14 @@ mod online {
         if weights {
             files.extend(WEIGHTS);
         }
-        let files: Vec<String> = files.into_iter().map(String::from).collect();
+        let mut files: Vec<String> = files.into_iter().map(String::from).collect();
+        files.push(format!("{TEMPLATES}/*.jinja"));
         let online = model
             .snapshot_download()
             .maybe_revision(revision)
             .allow_patterns(files)
-            // Other forms of the same weights.
-            .ignore_patterns(vec!["*/*".into()])
+            // A star stands for slashes too: other forms of the same weights.
+            .ignore_patterns(vec!["model*/*".into(), format!("{TEMPLATES}/*/*")])
             .progress(Bar::new(text))
             .send();
         let folder = match online {

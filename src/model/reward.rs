@@ -1,6 +1,7 @@
 //! A model that gives one number to a completion.
 
 use super::CausalLm;
+use crate::error::Error;
 use crate::math::upcast;
 use crate::sequence::Sequences;
 use burn::module::{Module, Param};
@@ -10,6 +11,16 @@ use burn::tensor::{Device, Int, Tensor};
 pub trait HiddenStates: CausalLm {
     /// `[batch, seq]` to `[batch, seq, width]`.
     fn hidden_states(&self, sequences: &Sequences) -> Tensor<3>;
+
+    /// Whether the states of these sequences can be had. The last token is read too, unlike in
+    /// [`CausalLm::check`], which is what is asked by default.
+    ///
+    /// # Errors
+    ///
+    /// Where a sequence is too long for the model, or has tokens that it does not know.
+    fn check_hidden(&self, sequences: &Sequences) -> Result<(), Error> {
+        self.check(sequences)
+    }
 
     /// Size of a hidden state.
     fn width(&self) -> usize;

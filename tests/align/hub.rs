@@ -14,7 +14,20 @@ fn server(folder: PathBuf) -> (String, Arc<Mutex<Vec<String>>>) {
         }
         if path.starts_with(&format!("/api/models/owner/name/tree/{COMMIT}")) {
             let names = ["config.json", "tokenizer.json", "tokenizer_config.json"];
-            let others = ["model.safetensors", "README.md", "onnx/model.safetensors"];
+            let others = [
+                "model.safetensors",
+                "README.md",
+                "onnx/model.safetensors",
+                "model-fp8/model.safetensors",
+                "chat_template.jinja",
+                "additional_chat_templates/tool_use.jinja",
+                "additional_chat_templates/README.md",
+            ];
+            // Of those that are asked for, the templates are in one test.
+            let others = others
+                .into_iter()
+                .filter(|name| !name.ends_with(".jinja") || folder.join(name).exists());
+            let others: Vec<&str> = others.collect();
             return json(
                 names
                     .iter()
@@ -42,6 +55,11 @@ fn program(world: &World, url: &str, arguments: &str) -> Output {
 #[test]
 fn a_model_of_the_hub_is_pinned_to_its_commit() {
     let world = World::new();
+    let templates = world.path("model/additional_chat_templates");
+    std::fs::create_dir(&templates).unwrap();
+    std::fs::write(templates.join("tool_use.jinja"), "{{ messages }}").unwrap();
+    let main = "{% for message in messages %}{{ message.content }} {% endfor %}";
+    std::fs::write(world.path("model/chat_template.jinja"), main).unwrap();
     let (url, seen) = server(world.path("model"));
     let got = |name: &str| {
         let what = format!("GET /owner/name/resolve/{COMMIT}/{name} ");
@@ -69,7 +87,17 @@ fn a_model_of_the_hub_is_pinned_to_its_commit() {
         "{text}"
     );
     assert_eq!((got("tokenizer.json"), got("model.safetensors")), (1, 1));
-    assert_eq!((got("README.md"), got("onnx/model.safetensors")), (0, 0));
+    for other in [
+        "README.md",
+        "onnx/model.safetensors",
+        "model-fp8/model.safetensors",
+        "additional_chat_templates/README.md",
+    ] {
+        assert_eq!(got(other), 0, "{other}");
+    }
+    let template = "additional_chat_templates/tool_use.jinja";
+    assert_eq!(got(template), 1, "as in a clone");
+    assert!(world.path("out/model").join(template).is_file());
     // Once more from what was pinned, and without a hub.
     fine("align --config out/run.toml --out again");
     assert_eq!(got("model.safetensors"), 1);

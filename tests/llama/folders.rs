@@ -7,10 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A folder with a small model, and what is written over it.
-struct Folder(tempfile::TempDir);
+pub(super) struct Folder(pub(super) tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         tiny("llama")
             .init(1, &device())
@@ -19,17 +19,17 @@ impl Folder {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         fs::write(self.path(name), content).unwrap();
         self
     }
 
     /// Other fields of `config.json`; those that are `null` are taken away.
-    fn config(&self, fields: Value) -> &Self {
+    pub(super) fn config(&self, fields: Value) -> &Self {
         let text = fs::read_to_string(self.path("config.json")).unwrap();
         let mut config: Value = serde_json::from_str(&text).unwrap();
         let config_fields = config.as_object_mut().unwrap();
@@ -39,11 +39,11 @@ impl Folder {
         self.write("config.json", config.to_string())
     }
 
-    fn load(&self) -> Result<Llama, String> {
+    pub(super) fn load(&self) -> Result<Llama, String> {
         Llama::load(self.0.path(), &device()).map_err(|error| error.to_string())
     }
 
-    fn error(&self, what: &str) -> String {
+    pub(super) fn error(&self, what: &str) -> String {
         let error = self
             .load()
             .err()
@@ -55,7 +55,7 @@ impl Folder {
 }
 
 /// A safetensors file of these tensors: name, type, shape, bytes.
-fn safetensors(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
+pub(super) fn safetensors(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
     let (mut head, mut data) = (serde_json::Map::new(), Vec::<u8>::new());
     for (name, dtype, shape, bytes) in tensors {
         let offsets = [data.len(), data.len() + bytes.len()];
@@ -71,7 +71,7 @@ fn safetensors(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
 }
 
 /// All tensors of a file.
-fn tensors(path: &Path) -> Vec<(String, Vec<usize>, Vec<u8>)> {
+pub(super) fn tensors(path: &Path) -> Vec<(String, Vec<usize>, Vec<u8>)> {
     let file = fs::read(path).unwrap();
     let length = u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
     let head: Value = serde_json::from_slice(&file[8..8 + length]).unwrap();

@@ -2,6 +2,7 @@
 
 mod folders;
 mod odd;
+mod people;
 mod special;
 
 use burn::module::Module;
@@ -381,6 +382,7 @@ fn a_sliding_window_is_respected() {
         ("qwen2", Some(true), 10),
         ("qwen3", Some(false), 24),
         ("llama", None, 24),
+        ("mistral", Some(false), 10),
     ] {
         let mut config = tiny(kind);
         config.other.insert("sliding_window".into(), 10.into());
@@ -391,6 +393,42 @@ fn a_sliding_window_is_respected() {
         }
         assert_eq!(config.max_length(), longest, "{kind} {said:?}");
     }
+}
+
+/// As transformers has them: in a file without the key, and in one with null.
+#[test]
+fn a_window_that_is_not_named_is_that_of_the_kind() {
+    for (kind, used, absent, null) in [
+        ("mistral", None, 4096, 8192),
+        ("mistral", Some(false), 4096, 8192),
+        ("qwen2", Some(true), 4096, 8192),
+        ("qwen2", None, 8192, 8192),
+        ("qwen3", Some(true), 4096, 8192),
+        ("qwen3", Some(false), 8192, 8192),
+        ("llama", None, 8192, 8192),
+    ] {
+        let mut config = tiny(kind).with_max_position_embeddings(8192);
+        config.other.shift_remove("sliding_window");
+        if let Some(used) = used {
+            config
+                .other
+                .insert("use_sliding_window".into(), used.into());
+        }
+        assert_eq!(config.max_length(), absent, "{kind} {used:?}");
+        config
+            .other
+            .insert("sliding_window".into(), serde_json::Value::Null);
+        assert_eq!(config.max_length(), null, "{kind} {used:?}");
+    }
+    // One that is made here has none, and its file says so.
+    let made = tiny("mistral").with_max_position_embeddings(8192);
+    assert_eq!(made.max_length(), 8192);
+    let folder = tempfile::tempdir().unwrap();
+    made.init(1, &device()).save(folder.path()).unwrap();
+    let saved = json(&folder.path().join("config.json"));
+    assert!(saved.as_object().unwrap().contains_key("sliding_window"));
+    let read = LlamaConfig::from_folder(folder.path()).unwrap();
+    assert_eq!(read.max_length(), 8192);
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn tokenizer() -> Value {
 }
 
 /// A folder of a model of so many rows, with these files beside it.
-fn folder(rows: usize, files: &[(&str, Value)]) -> tempfile::TempDir {
+pub(super) fn folder(rows: usize, files: &[(&str, Value)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut config = tiny("llama");
     config.vocab_size = rows;
@@ -53,7 +53,7 @@ fn error(rows: usize, files: &[(&str, Value)], what: &str) {
 
 const SETTINGS: &str = "tokenizer_config.json";
 
-fn settings(value: Value) -> (&'static str, Value) {
+pub(super) fn settings(value: Value) -> (&'static str, Value) {
     (SETTINGS, value)
 }
 
@@ -170,6 +170,87 @@ fn special_tokens_are_known_from_each_file_that_names_them() {
             .unwrap()
             .special_tokens()
             .contains(&"!".to_string())
+    );
+}
+
+/// A model of as many rows as tokens, whose files still name something to pad with.
+#[test]
+fn padding_beyond_the_model_is_the_end_of_a_sequence() {
+    let end = |more: Value| {
+        let mut all = json!({"eos_token": "</s>"});
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        settings(all)
+    };
+    let map = |more: Value| ("special_tokens_map.json", more);
+    let added = |more: Value| ("added_tokens.json", more);
+    let generation = |more: Value| ("generation_config.json", more);
+    let decoder = json!({"98": {"content": "<pad>", "special": true}});
+    for files in [
+        vec![end(json!({})), generation(json!({"pad_token_id": 98}))],
+        vec![
+            end(json!({})),
+            generation(json!({"pad_token_id": 4_000_000_000_u32})),
+        ],
+        vec![end(json!({"pad_token": "[PAD]"}))],
+        vec![
+            end(json!({})),
+            map(json!({"pad_token": {"content": "[PAD]"}})),
+        ],
+        vec![end(json!({})), added(json!({"<pad>": 98}))],
+        vec![
+            end(json!({"pad_token": "<pad>"})),
+            added(json!({"<pad>": 98})),
+        ],
+        vec![
+            end(json!({})),
+            map(json!({"pad_token": "<fill>"})),
+            added(json!({"<fill>": 98})),
+        ],
+        vec![end(
+            json!({"pad_token": "<pad>", "added_tokens_decoder": decoder}),
+        )],
+    ] {
+        let tokenizer = open(98, &files).unwrap_or_else(|error| panic!("{files:?}: {error}"));
+        assert_eq!(
+            (tokenizer.pad(), tokenizer.vocab_size()),
+            (96, 98),
+            "{files:?}"
+        );
+        // No text leads out of the model.
+        for text in ["<pad>", "[PAD]", "<fill>"] {
+            let ids = tokenizer.encode(text).unwrap();
+            assert!(ids.iter().all(|id| *id < 98), "{files:?}: {ids:?}");
+        }
+    }
+    // Where the model has the row it is the id that it is said to be.
+    let files = [
+        end(json!({"pad_token": "<pad>"})),
+        added(json!({"<pad>": 98})),
+    ];
+    assert_eq!(open(99, &files).unwrap().pad(), 98);
+    let id = [end(json!({})), generation(json!({"pad_token_id": 98}))];
+    assert_eq!(open(99, &id).unwrap().pad(), 98);
+    // What is, or may be, more than padding is missed.
+    let no_token = "which is no token of tokenizer.json";
+    error(
+        98,
+        &[end(json!({"pad_token": "[PAD]", "unk_token": "[PAD]"}))],
+        no_token,
+    );
+    error(98, &[end(json!({"unk_token": "<unk>"}))], no_token);
+    let beyond = "the tokenizer has 99 ids, the model 98";
+    error(
+        98,
+        &[end(json!({})), added(json!({"<|turn|>": 98}))],
+        beyond,
+    );
+    let both = json!({"pad_token": "<pad>", "additional_special_tokens": ["<pad>"]});
+    error(
+        97,
+        &[end(both), added(json!({"<pad>": 98}))],
+        "the model has 97",
     );
 }
 

@@ -10,6 +10,8 @@ use tokenizers::{AddedToken, Tokenizer};
 
 /// What a token can be named for.
 const ROLES: [&str; 7] = ["bos", "eos", "pad", "unk", "sep", "cls", "mask"];
+/// The key of what pads.
+const PAD: &str = "pad_token";
 /// Lists of tokens without a role, or objects of them.
 const LISTS: [&str; 2] = ["additional_special_tokens", "extra_special_tokens"];
 
@@ -98,7 +100,8 @@ impl Special {
     /// `added_tokens_decoder` of `tokenizer_config.json` or, without that, `added_tokens.json`, are
     /// added; `special_tokens_map.json` comes first where there is no `added_tokens_decoder`, else
     /// last; ids of `config.json` come before those of `generation_config.json`. What is named and
-    /// not known is refused, since what stood in its place would not end a sequence.
+    /// not known is refused, since what stood in its place would not end a sequence; but not what
+    /// is there to pad with and would be beyond the model: the end of a sequence pads as well.
     pub(super) fn of(folder: &Path, inner: &mut Tokenizer) -> Result<Self, Error> {
         let settings = File::read(folder, "tokenizer_config.json")?;
         let map = File::read(folder, "special_tokens_map.json")?;
@@ -131,13 +134,25 @@ impl Special {
             let texts = file.texts(key)?.into_iter();
             special.extend(texts.map(|text| (key.to_string(), text, &file.path)));
         }
-        match decoder {
-            Some(decoder) => add_decoder(inner, &settings, decoder)?,
+        let rows = models[0].get("vocab_size").and_then(Value::as_u64);
+        let is_beyond = |id: u64| rows.is_some_and(|rows| id >= rows);
+        let mut tokens = match decoder {
+            Some(decoder) => of_decoder(&settings, decoder)?,
             None => {
                 let is_special = |text: &str| special.iter().any(|(_, one, _)| one == text);
-                add_legacy(inner, &added, is_special)?;
+                of_legacy(&added, is_special)?
             }
-        }
+        };
+        // The model cannot read it, and need not: padding is masked.
+        tokens.retain(|(id, token)| {
+            let known = inner.token_to_id(&token.content).is_some();
+            known || !is_beyond(u64::from(*id)) || !is_pad(&token.content, &special)
+        });
+        let file = if decoder.is_some() { &settings } else { &added };
+        add_all(inner, &file.path, tokens)?;
+        let is_full = is_beyond(inner.get_vocab_size(true) as u64);
+        special
+            .retain(|(key, text, _)| key != PAD || !is_full || inner.token_to_id(text).is_some());
         for (key, text, path) in &special {
             if inner.token_to_id(text).is_none() {
                 let message = format!("{key} is {text:?}, which is no token of tokenizer.json");
@@ -183,7 +198,8 @@ impl Special {
 }
 
 /// All of `config.json`, then of `generation_config.json`. One that the tokenizer does not have
-/// must be one of the model's: many a model has more rows than tokens.
+/// must be one of the model's: many a model has more rows than tokens. Another is passed by if it
+/// is there to pad with, which any id can.
 fn of_models(inner: &Tokenizer, models: &[File; 2], name: &str) -> Result<Vec<u32>, Error> {
     let key = format!("{name}_token_id");
     let rows = models[0].get("vocab_size").and_then(Value::as_u64);
@@ -191,6 +207,9 @@ fn of_models(inner: &Tokenizer, models: &[File; 2], name: &str) -> Result<Vec<u3
     for file in models {
         for id in file.ids(&key)? {
             if inner.id_to_token(id).is_none() && rows.is_none_or(|rows| u64::from(id) >= rows) {
+                if name == "pad" {
+                    continue;
+                }
                 let message = format!("{key} is {id}, which is no id of the tokenizer");
                 return Err(failed(&file.path, message));
             }
@@ -212,8 +231,18 @@ fn begins(inner: &Tokenizer, settings: &File, bos: u32) -> bool {
     }
 }
 
-/// Adds what `added_tokens_decoder` has: objects by id.
-fn add_decoder(inner: &mut Tokenizer, settings: &File, decoder: &Value) -> Result<(), Error> {
+/// Whether a token is for padding and for nothing else: by its role, or without one by its name.
+fn is_pad(text: &str, special: &[(String, String, &PathBuf)]) -> bool {
+    let mut roles = special.iter().filter(|(_, one, _)| one == text).peekable();
+    let name = text
+        .trim_matches(|c: char| !c.is_alphanumeric())
+        .to_lowercase();
+    let named = roles.peek().is_some() || ["pad", "padding"].contains(&name.as_str());
+    named && roles.all(|(key, ..)| key == PAD)
+}
+
+/// What `added_tokens_decoder` has: objects by id.
+fn of_decoder(settings: &File, decoder: &Value) -> Result<Vec<(u32, AddedToken)>, Error> {
     const KEY: &str = "added_tokens_decoder";
     let wrong = |message: String| Err(failed(&settings.path, format!("{KEY} {message}")));
     let Some(decoder) = decoder.as_object() else {
@@ -234,15 +263,14 @@ fn add_decoder(inner: &mut Tokenizer, settings: &File, decoder: &Value) -> Resul
             tokens.push((id, token));
         }
     }
-    add_all(inner, &settings.path, tokens)
+    Ok(tokens)
 }
 
-/// Adds what `added_tokens.json` has: ids by text.
-fn add_legacy(
-    inner: &mut Tokenizer,
+/// What `added_tokens.json` has: ids by text.
+fn of_legacy(
     added: &File,
     is_special: impl Fn(&str) -> bool,
-) -> Result<(), Error> {
+) -> Result<Vec<(u32, AddedToken)>, Error> {
     let mut tokens = Vec::new();
     for (text, id) in &added.values {
         let Some(id) = id.as_u64().and_then(|id| u32::try_from(id).ok()) else {
@@ -253,7 +281,7 @@ fn add_legacy(
         let token = AddedToken::from(text.as_str(), special).normalized(!special);
         tokens.push((id, token));
     }
-    add_all(inner, &added.path, tokens)
+    Ok(tokens)
 }
 
 /// Adds tokens in the order of their ids. One that is new gets the next id that is free, which must

@@ -1,7 +1,7 @@
 //! `config.json` of a Hugging Face folder.
 
 use super::quantised;
-use super::rotary::{Fields, Rotary, flat};
+use super::rotary::{Fields, Rotary, by_layer};
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -69,6 +69,10 @@ pub struct LlamaConfig {
 /// Numbers of a matrix, of 4 bytes each.
 const LARGEST: usize = isize::MAX as usize / 4;
 
+const MISTRAL: &str = "mistral";
+const WINDOW: &str = "sliding_window";
+/// Of Mistral and Qwen, where the key is absent.
+const DEFAULT_WINDOW: usize = 4096;
 /// A kind of layer that sees its window only.
 const SLIDING: &str = "sliding_attention";
 
@@ -116,9 +120,13 @@ impl LlamaConfig {
         }
     }
 
-    /// Another `model_type`: `llama`, `mistral`, `qwen2` or `qwen3`.
+    /// Another `model_type`: `llama`, `mistral`, `qwen2` or `qwen3`. A new Mistral has no sliding
+    /// window, and says so: one without the key has a window.
     pub fn with_model_type(mut self, model_type: impl Into<String>) -> Self {
         self.model_type = model_type.into();
+        if self.model_type == MISTRAL {
+            self.other.entry(WINDOW).or_insert(Value::Null);
+        }
         self
     }
 
@@ -158,18 +166,25 @@ impl LlamaConfig {
     }
 
     /// The longest sequence that is computed as the model was trained: all positions, or the
-    /// sliding window where one is in use (Mistral's always is, Qwen's if `use_sliding_window` says
-    /// so). Within a window, attention to everything before is exact.
+    /// sliding window where one is in use. Mistral's always is, unless it is null; that of others
+    /// where `use_sliding_window` or `layer_types` says so. Where a file names none it is of 4096.
+    /// Within a window, attention to everything before is exact.
     pub fn max_length(&self) -> usize {
-        let used = self.other.get("use_sliding_window");
-        let used = used.and_then(Value::as_bool);
+        let positions = self.max_position_embeddings;
+        self.window()
+            .map_or(positions, |window| positions.min(window))
+    }
+
+    fn window(&self) -> Option<usize> {
+        let used = self.other.get("use_sliding_window") == Some(&Value::Bool(true));
         let layers = self.other.get("layer_types").and_then(Value::as_array);
         let slides = layers.is_some_and(|layers| layers.iter().any(|kind| kind == SLIDING));
-        let used = slides || used.unwrap_or(self.model_type == "mistral");
-        let window = self.other.get("sliding_window").and_then(Value::as_u64);
-        match window {
-            Some(window) if used => self.max_position_embeddings.min(window as usize),
-            _ => self.max_position_embeddings,
+        if !(used || slides || self.model_type == MISTRAL) {
+            return None;
+        }
+        match self.other.get(WINDOW) {
+            None => Some(DEFAULT_WINDOW),
+            Some(window) => window.as_u64().map(|window| window as usize),
         }
     }
 
@@ -198,7 +213,7 @@ impl LlamaConfig {
         config.other.insert("torch_dtype".into(), "float32".into());
         // Readers of today look for kinds of layer only where the configuration lists them.
         if let Some(Value::Object(rope)) = config.rope_parameters.take() {
-            config.rope_parameters = flat(rope).ok().map(Value::Object);
+            config.rope_parameters = by_layer(rope).into_iter().next().map(Value::Object);
         }
         config
     }

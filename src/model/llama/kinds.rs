@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::model::files::{failed, is_there, read_json};
+use crate::model::repository::Repository;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -40,8 +41,14 @@ const FILES: [(&[&str], &str); 8] = [
 /// nothing passes: what is missing in it is found when it is read.
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
-        let file = folder.to_str().and_then(other);
-        let hint = file.map_or_else(String::new, |what| format!(" ({what})"));
+        let name = folder.to_str().unwrap_or_default();
+        let hint = match (other(name), Repository::parse(name)) {
+            (Some(what), _) => format!(" ({what})"),
+            (None, Some(found)) if !is_there(folder) && !found.owner.starts_with('.') => {
+                format!(" (there is nothing of that name; on the Hub it would be hf://{name})")
+            }
+            _ => String::new(),
+        };
         return Err(failed(folder, format!("is not a folder{hint}")));
     }
     let has = |name: &str| is_there(&folder.join(name));

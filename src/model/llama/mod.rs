@@ -12,6 +12,7 @@ mod folder;
 mod generation;
 mod kinds;
 mod layers;
+mod numbers;
 mod quantised;
 mod reward;
 mod rope;
@@ -189,9 +190,7 @@ impl CausalLm for Llama {
             ));
         }
         if seq > longest + 1 {
-            return refused(format!(
-                "the model reads at most {longest} tokens, got a sequence of {seq}"
-            ));
+            return Err(too_long(longest, seq));
         }
         let (vocab, rows) = (self.config.vocab_size, sequences.rows());
         let beyond = |token: &&i64| usize::try_from(**token).map_or(true, |id| id >= vocab);
@@ -218,11 +217,8 @@ impl CausalLm for Llama {
             "a sequence needs at least two tokens to predict one, got {seq}"
         );
         let positions = batch * (seq - 1);
-        // What stands in padding does not matter, so it need not be an id of this model.
-        let padding = sequences.attention_mask.clone().bool_not();
-        let tokens = sequences.tokens.clone().mask_fill(padding, 0);
         // The last token predicts nothing that is scored.
-        let hidden = self.hidden(tokens.narrow(1, 0, seq - 1));
+        let hidden = self.hidden(without_padding(sequences).narrow(1, 0, seq - 1));
         let [.., width] = hidden.dims();
         let hidden = hidden.reshape([positions, width]);
         let scored: Vec<i64> = sequences
@@ -254,19 +250,38 @@ impl CausalLm for Llama {
 impl Logits for Llama {
     fn logits(&self, sequences: &Sequences) -> Tensor<3> {
         let [_, seq] = sequences.dims();
-        self.head(self.hidden_states(sequences).narrow(1, 0, seq - 1))
+        self.head(self.hidden(without_padding(sequences).narrow(1, 0, seq - 1)))
     }
 }
 
 impl HiddenStates for Llama {
     fn hidden_states(&self, sequences: &Sequences) -> Tensor<3> {
-        let padding = sequences.attention_mask.clone().bool_not();
-        self.hidden(sequences.tokens.clone().mask_fill(padding, 0))
+        self.hidden(without_padding(sequences))
+    }
+
+    fn check_hidden(&self, sequences: &Sequences) -> Result<(), Error> {
+        let ([_, seq], longest) = (sequences.dims(), self.config.max_length());
+        if seq > longest {
+            return Err(too_long(longest, seq));
+        }
+        self.check(sequences)
     }
 
     fn width(&self) -> usize {
         self.config.hidden_size
     }
+}
+
+/// The tokens, with 0 for padding: what stands there does not matter, so it need not be an id of
+/// the model.
+fn without_padding(sequences: &Sequences) -> Tensor<2, Int> {
+    let padding = sequences.attention_mask.clone().bool_not();
+    sequences.tokens.clone().mask_fill(padding, 0)
+}
+
+fn too_long(longest: usize, seq: usize) -> Error {
+    let message = format!("the model reads at most {longest} tokens, got a sequence of {seq}");
+    Error::Usage { message }
 }
 
 /// Normal weights of deviation 0.02, drawn on the host so that a seed means the same on every

@@ -69,38 +69,34 @@ const YARN: [&str; 8] = [
     "truncate",
     ORIGINAL,
 ];
+const KIND: &str = "rope_type";
 const ORIGINAL: &str = "original_max_position_embeddings";
+/// Where none is named.
+const THETA: f64 = 10_000.0;
 
 impl Rotary {
     pub(super) fn of(fields: &Fields<'_>) -> Result<Self, Error> {
         check_others(fields.other)?;
-        let given = |value: Option<&Value>, field| match value {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(object.clone())),
-            Some(other) => Err(refused(field, "must be an object", other)),
-        };
-        let scaling = given(fields.scaling, "rope_scaling")?;
-        let parameters = given(fields.parameters, "rope_parameters")?
-            .map(flat)
-            .transpose()?;
+        let scaling = normal("rope_scaling", fields.scaling, fields)?;
+        let parameters = normal("rope_parameters", fields.parameters, fields)?;
         if let (Some(one), Some(other)) = (&scaling, &parameters)
             && one != other
         {
-            let reason = "must say what rope_parameters says, or be absent";
+            let reason = "must say what rope_parameters says: delete the one that is not so";
             return Err(refused("rope_scaling", reason, &one.clone().into()));
         }
         let rope = parameters.or(scaling).unwrap_or_default();
-        let inside = match rope.get("rope_theta") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(number("rope_theta", value)?),
-        };
+        let inside = rope.get("rope_theta");
+        let inside = inside
+            .map(|value| number("rope_theta", value))
+            .transpose()?;
         if let (Some(inside), Some(outside)) = (inside, fields.theta)
             && inside != outside
         {
-            let reason = "must be what rope_parameters says, or be absent";
+            let reason = "must be what rope_parameters says: delete the one that is not so";
             return Err(refused("rope_theta", reason, &outside.into()));
         }
-        let theta = inside.or(fields.theta).unwrap_or(10_000.0);
+        let theta = inside.or(fields.theta).unwrap_or(THETA);
         let ok = theta > 1.0 && theta.is_finite();
         Error::check(ok, "rope_theta", "must be above 1 and finite", theta)?;
         Ok(Self {
@@ -166,28 +162,15 @@ impl Rotary {
 
 impl Scaling {
     fn of(rope: &Map<String, Value>, fields: &Fields<'_>) -> Result<Self, Error> {
-        let said = |key: &str| rope.get(key).filter(|value| !value.is_null());
-        let kinds = [said("rope_type"), said("type")];
-        let kind = match kinds {
-            [Some(one), Some(other)] if one != other => {
-                return Err(refused(
-                    "rope_type",
-                    "must be what type says beside it",
-                    one,
-                ));
-            }
-            [one, other] => one.or(other),
-        };
-        let kind = kind
-            .map_or(Some("default"), Value::as_str)
-            .unwrap_or_default();
-        let Some((_, known)) = KINDS.iter().find(|(name, _)| *name == kind) else {
-            let value = kinds.into_iter().flatten().next().unwrap_or(&Value::Null);
+        let default = Value::from("default");
+        let named = rope.get(KIND).unwrap_or(&default);
+        let kind = KINDS.iter().find(|(name, _)| named == name);
+        let Some((kind, known)) = kind else {
             let reason = "must be default, linear, dynamic, llama3 or yarn";
-            return Err(refused("rope_type", reason, value));
+            return Err(refused(KIND, reason, named));
         };
-        let always = ["rope_type", "type", "rope_theta", "partial_rotary_factor"];
-        for (key, value) in rope.iter().filter(|(_, value)| !value.is_null()) {
+        let always = [KIND, "rope_theta", "partial_rotary_factor"];
+        for (key, value) in rope {
             let whole = key != "partial_rotary_factor" || value.as_f64() == Some(1.0);
             if !(whole && (always.contains(&key.as_str()) || known.contains(&key.as_str()))) {
                 let reason = "has a field that is not understood";
@@ -195,23 +178,18 @@ impl Scaling {
                 return Err(refused("rope_scaling", reason, &got));
             }
         }
-        let optional = |key: &'static str| match said(key) {
-            None => Ok(None),
-            Some(value) => number(key, value).map(Some),
-        };
-        let required = |key: &'static str| number(key, said(key).unwrap_or(&Value::Null));
-        let original = |required: f64| match fields.other.get(ORIGINAL) {
-            None | Some(Value::Null) => Ok(required),
-            Some(value) if value.as_f64() == Some(required) => Ok(required),
-            Some(other) => Err(refused(ORIGINAL, "must be what rope_scaling says", other)),
-        };
-        match kind {
+        let optional =
+            |key: &'static str| rope.get(key).map(|value| number(key, value)).transpose();
+        let required = |key: &'static str| number(key, rope.get(key).unwrap_or(&Value::Null));
+        let longest = fields.longest as f64;
+        // Where no length is named, the model was trained with all of it.
+        let original = || Ok(optional(ORIGINAL)?.unwrap_or(longest));
+        match *kind {
             "linear" => Ok(Self::Linear {
                 factor: required("factor")?,
             }),
             "dynamic" => {
                 required("factor")?;
-                let longest = fields.longest as f64;
                 match optional(ORIGINAL)? {
                     Some(original) if original != longest => {
                         let reason = "must be max_position_embeddings where rope_type is dynamic";
@@ -224,7 +202,7 @@ impl Scaling {
                 factor: required("factor")?,
                 low: required("low_freq_factor")?,
                 high: required("high_freq_factor")?,
-                original: original(required(ORIGINAL)?)?,
+                original: original()?,
             }),
             "yarn" => {
                 let factor = required("factor")?;
@@ -238,7 +216,7 @@ impl Scaling {
                     (None, (Some(one), Some(all))) => scale(one) / scale(all),
                     (None, _) => scale(1.0),
                 };
-                let truncate = said("truncate").unwrap_or(&Value::Bool(true));
+                let truncate = rope.get("truncate").unwrap_or(&Value::Bool(true));
                 let wrong = || refused("truncate", "must be true or false", truncate);
                 Ok(Self::Yarn {
                     factor,
@@ -247,7 +225,7 @@ impl Scaling {
                         optional("beta_fast")?.unwrap_or(32.0),
                         optional("beta_slow")?.unwrap_or(1.0),
                     ],
-                    original: original(required(ORIGINAL)?)?,
+                    original: original()?,
                     truncate: truncate.as_bool().ok_or_else(wrong)?,
                 })
             }
@@ -256,19 +234,99 @@ impl Scaling {
     }
 }
 
-/// Parameters that stand under the kinds of layer, as those of one layer, where all are alike.
-pub(super) fn flat(rope: Map<String, Value>) -> Result<Map<String, Value>, Error> {
-    if rope.is_empty() || !rope.values().all(Value::is_object) {
-        return Ok(rope);
+/// Parameters that stand under the kinds of layer, one by one; else those that stand there. A kind
+/// that has null has none.
+pub(super) fn by_layer(rope: Map<String, Value>) -> Vec<Map<String, Value>> {
+    let layered = |value: &Value| value.is_object() || value.is_null();
+    if !rope.values().any(Value::is_object) || !rope.values().all(layered) {
+        return vec![rope];
     }
-    let mut layers = rope.values();
-    let first = layers.next().and_then(Value::as_object).cloned();
-    let first = first.unwrap_or_default();
-    if layers.any(|layer| layer.as_object() != Some(&first)) {
-        let reason = "must be alike for all kinds of layer";
-        return Err(refused("rope_parameters", reason, &rope.into()));
+    let layers = rope.into_iter().filter_map(|(_, value)| match value {
+        Value::Object(layer) => Some(layer),
+        _ => None,
+    });
+    layers.collect()
+}
+
+/// One of the two fields, written in one way, so that they can be compared: see [`plain`]. `None`
+/// where it says nothing.
+fn normal(
+    field: &'static str,
+    value: Option<&Value>,
+    fields: &Fields<'_>,
+) -> Result<Option<Map<String, Value>>, Error> {
+    let rope = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(rope)) if rope.is_empty() => return Ok(None),
+        Some(Value::Object(rope)) => rope.clone(),
+        Some(other) => return Err(refused(field, "must be an object", other)),
+    };
+    let kinds = fields.other.get("layer_types").and_then(Value::as_array);
+    let mut kinds = kinds.into_iter().flatten().filter_map(Value::as_str);
+    if let Some(kind) = kinds.find(|kind| rope.get(*kind).is_some_and(Value::is_null)) {
+        let reason = "must not be null for a kind of layer_types, which would have no positions";
+        return Err(refused(field, reason, &kind.into()));
     }
-    Ok(first)
+    let said = Value::from(rope.clone());
+    let mut layers = by_layer(rope).into_iter().map(|layer| plain(layer, fields));
+    let Some(first) = layers.next().transpose()? else {
+        return Ok(None);
+    };
+    for layer in layers {
+        if layer? != first {
+            return Err(refused(
+                field,
+                "must be alike for all kinds of layer",
+                &said,
+            ));
+        }
+    }
+    Ok(Some(first))
+}
+
+/// The parameters in their newest form: `rope_type` and not `type`, `rope_theta` and the original
+/// length with them wherever they stood, all numbers as f64, and nothing that is not looked at.
+fn plain(mut rope: Map<String, Value>, fields: &Fields<'_>) -> Result<Map<String, Value>, Error> {
+    rope.retain(|_, value| !value.is_null());
+    for value in rope.values_mut() {
+        if let Some(number) = value.as_f64() {
+            *value = number.into();
+        }
+    }
+    let older = rope.shift_remove("type");
+    match (rope.get(KIND), older) {
+        (Some(kind), Some(older)) if *kind != older => {
+            let reason = "must be what type says beside it: delete the one that is not so";
+            return Err(refused(KIND, reason, kind));
+        }
+        (None, older) => {
+            let kind = older.unwrap_or_else(|| "default".into());
+            rope.insert(KIND.into(), kind);
+        }
+        _ => (),
+    }
+    let theta = fields.theta.unwrap_or(THETA);
+    rope.entry("rope_theta").or_insert_with(|| theta.into());
+    let kind = rope.get(KIND).and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "default" | "linear" => {
+            rope.shift_remove(ORIGINAL);
+        }
+        "llama3" | "yarn" => {
+            let outside = fields.other.get(ORIGINAL).filter(|value| !value.is_null());
+            if let Some(outside) = outside {
+                let length = outside
+                    .as_f64()
+                    .map_or_else(|| outside.clone(), Value::from);
+                if *rope.entry(ORIGINAL).or_insert_with(|| length.clone()) != length {
+                    let reason = "must be what rope_scaling says: delete the one that is not so";
+                    return Err(refused(ORIGINAL, reason, outside));
+                }
+            }
+        }
+        _ => (),
+    }
+    Ok(rope)
 }
 
 /// Refuses fields beside these that turn something else, or otherwise.

@@ -198,9 +198,20 @@ fn what_is_not_understood_is_refused_by_name() {
         ),
         (json!({"rope_scaling": "linear"}), "rope_scaling", "linear"),
         (
-            json!({"rope_scaling": {"type": "yarn", "factor": 4}}),
+            json!({ORIGINAL: 16, "rope_scaling": {"type": "yarn", "factor": 4, ORIGINAL: 32}}),
             ORIGINAL,
-            "null",
+            "delete the one that is not so, got 16",
+        ),
+        (
+            json!({ORIGINAL: "16", "rope_scaling": {"type": "yarn", "factor": 4}}),
+            ORIGINAL,
+            "16",
+        ),
+        (
+            json!({"layer_types": ["full_attention", "sliding_attention"],
+                "rope_parameters": {"full_attention": {}, "sliding_attention": null}}),
+            "rope_parameters",
+            "sliding_attention",
         ),
         (
             json!({"rope_scaling": {"type": "yarn", "factor": 4, "finetuned": true}}),
@@ -261,5 +272,58 @@ fn what_is_not_understood_is_refused_by_name() {
         json!({"rope_scaling": {"type": "default", "rope_type": "default", "factor": null}}),
     ] {
         assert_eq!(rotary(harmless), rotary(json!({})));
+    }
+}
+
+/// The same, written in all ways that transformers takes for it.
+#[test]
+fn ways_of_writing_the_same_are_the_same() {
+    let llama3 = |more: Value| {
+        let mut rope = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0});
+        let more = more.as_object().unwrap().clone();
+        rope.as_object_mut().unwrap().extend(more);
+        rope
+    };
+    let yarn = json!({"type": "yarn", "factor": 4});
+    let linear = json!({"type": "linear", "factor": 2});
+    let newer = json!({"rope_type": "linear", "factor": 2.0, "rope_theta": 1e6});
+    let default = json!({"rope_type": "default", "rope_theta": 5e5});
+    for all in [
+        // The original length inside, outside and in both.
+        vec![
+            json!({"rope_scaling": llama3(json!({ORIGINAL: 32}))}),
+            json!({ORIGINAL: 32, "rope_scaling": llama3(json!({}))}),
+            json!({ORIGINAL: 32.0, "rope_parameters": llama3(json!({ORIGINAL: 32}))}),
+        ],
+        // Of the longest sequence where it is in neither.
+        vec![
+            json!({"rope_scaling": {"type": "yarn", "factor": 4, ORIGINAL: 64}}),
+            json!({"rope_scaling": yarn}),
+            json!({ORIGINAL: 64, "rope_scaling": yarn}),
+            json!({ORIGINAL: null, "rope_parameters": yarn}),
+        ],
+        // Both fields, in the words of their time.
+        vec![
+            json!({"rope_theta": 1e6, "rope_scaling": linear}),
+            json!({"rope_parameters": newer}),
+            json!({"rope_theta": 1_000_000, "rope_scaling": linear, "rope_parameters": newer}),
+            json!({"rope_theta": 1e6, "rope_scaling": {"type": "linear", "factor": 2, ORIGINAL: 7}}),
+            json!({"rope_theta": 1e6, ORIGINAL: 7, "rope_scaling": linear}),
+            json!({"rope_scaling": {}, "rope_parameters": newer}),
+            json!({"rope_theta": 1e6, "rope_scaling": {"type": "linear", "rope_type": "linear", "factor": 2}}),
+        ],
+        vec![
+            json!({"rope_theta": 5e5}),
+            json!({"rope_parameters": {"full_attention": default, "sliding_attention": null}}),
+            json!({"rope_theta": 5e5, "rope_parameters": {"full_attention": default,
+                "sliding_attention": {"type": "default"}}}),
+            json!({"rope_theta": 5e5, "rope_scaling": {"type": "default"}, "rope_parameters": default}),
+        ],
+    ] {
+        let first = rotary(all[0].clone()).unwrap();
+        for other in all {
+            assert_eq!(rotary(other.clone()), Ok(first), "{other}");
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! The tensors of a folder's weight files, known and checked before one of them is read.
 
 use super::LlamaConfig;
+use super::numbers::{Float, Numbers};
 use super::quantised;
 use crate::error::Error;
 use crate::model::files::{LONGEST, failed, is_there, open, read_json};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
+const HEAD: &str = "lm_head.weight";
+const EMBEDDING: &str = "model.embed_tokens.weight";
 /// Names of tensors in a message; more of them help nobody.
 const NAMED: usize = 3;
 
@@ -124,7 +127,9 @@ impl Weights {
             return Err(failed(file, message));
         }
         match missing.split_first() {
-            None => self.check_finite(&known),
+            None => self
+                .check_finite(&known)
+                .and_then(|()| self.check_tied(config)),
             Some((first, [])) => Err(failed(folder, format!("tensor {first} is missing"))),
             Some((first, others)) => {
                 let more = if others.len() < NAMED {
@@ -161,7 +166,7 @@ impl Weights {
         for name in known {
             let stored = &self.tensors[name];
             let path = &self.files[stored.file];
-            let count = not_finite(path, stored).map_err(Error::io("read", path))?;
+            let count = self.not_finite(stored).map_err(Error::io("read", path))?;
             if count > 0 {
                 bad.push((name, count, path));
             }
@@ -176,6 +181,63 @@ impl Weights {
         };
         let message = format!("tensor {name} has {count} {values} of NaN or infinity{others}");
         Err(failed(path, message))
+    }
+
+    /// Refuses a head that is stored although the embedding is the head, and is another: it was
+    /// trained, and nobody would miss it. One that is left is the embedding.
+    fn check_tied(&self, config: &LlamaConfig) -> Result<(), Error> {
+        let named = [HEAD, EMBEDDING].map(|name| self.tensors.get(name));
+        let (true, [Some(head), Some(embedding)]) = (config.tie_word_embeddings, named) else {
+            return Ok(());
+        };
+        let file = &self.files[head.file];
+        let same = head.shape == embedding.shape
+            && self
+                .are_equal(head, embedding)
+                .map_err(Error::io("read", file))?;
+        match same {
+            true => Ok(()),
+            false => Err(failed(
+                file,
+                format!(
+                    "has tensor {HEAD}, which is not {EMBEDDING}, although config.json ties them: \
+                     set tie_word_embeddings to false"
+                ),
+            )),
+        }
+    }
+
+    /// How many numbers of a tensor are not finite.
+    fn not_finite(&self, stored: &Stored) -> io::Result<u64> {
+        let (mut numbers, mut count) = (self.numbers(stored)?, 0);
+        while let Some(piece) = numbers.next_piece()? {
+            count += piece.filter(|number| !number.is_finite()).count() as u64;
+        }
+        Ok(count)
+    }
+
+    /// Whether two tensors have the same numbers, as f32.
+    fn are_equal(&self, one: &Stored, other: &Stored) -> io::Result<bool> {
+        let (mut one, mut other) = (self.numbers(one)?, self.numbers(other)?);
+        loop {
+            let same = match (one.next_piece()?, other.next_piece()?) {
+                (None, None) => return Ok(true),
+                (Some(one), Some(other)) => one.eq(other),
+                _ => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The numbers of a tensor; none of one that is no tensor of floats.
+    fn numbers(&self, stored: &Stored) -> io::Result<Numbers> {
+        let (path, (start, bytes)) = (&self.files[stored.file], (stored.start, stored.bytes));
+        match Float::parse(&stored.dtype) {
+            Some(float) => Numbers::open(path, float, start, bytes),
+            None => Numbers::open(path, Float::F32, start, 0),
+        }
     }
 }
 
@@ -268,111 +330,5 @@ fn weight_map(index: &Path) -> Result<Map<String, Value>, Error> {
 
 /// Tensors that some writers store although they follow from others.
 fn may_be_left(name: &str, config: &LlamaConfig) -> bool {
-    name.ends_with("rotary_emb.inv_freq")
-        || (name == "lm_head.weight" && config.tie_word_embeddings)
-}
-
-/// The types that weights are read from.
-#[derive(Clone, Copy)]
-enum Float {
-    F16,
-    Bf16,
-    F32,
-    F64,
-}
-
-impl Float {
-    fn parse(name: &str) -> Option<Self> {
-        match name {
-            "F16" => Some(Self::F16),
-            "BF16" => Some(Self::Bf16),
-            "F32" => Some(Self::F32),
-            "F64" => Some(Self::F64),
-            _ => None,
-        }
-    }
-
-    const fn bytes(self) -> usize {
-        match self {
-            Self::F16 | Self::Bf16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
-        }
-    }
-
-    /// Whether these bytes, of one number, are one in f32.
-    fn is_finite(self, bytes: &[u8]) -> bool {
-        match (self, bytes) {
-            (Self::F16, &[_, high]) => high & 0x7C != 0x7C,
-            (Self::Bf16, &[low, high]) => high & 0x7F != 0x7F || low & 0x80 == 0,
-            (Self::F32, &[.., low, high]) => high & 0x7F != 0x7F || low & 0x80 == 0,
-            (Self::F64, bytes) => {
-                let bytes = bytes.first_chunk().copied().unwrap_or_default();
-                (f64::from_le_bytes(bytes) as f32).is_finite()
-            }
-            _ => false,
-        }
-    }
-}
-
-/// How many numbers of a tensor are not finite; read in pieces.
-fn not_finite(path: &Path, stored: &Stored) -> std::io::Result<u64> {
-    let Some(float) = Float::parse(&stored.dtype) else {
-        return Ok(0);
-    };
-    let mut file = std::fs::File::open(path)?;
-    file.seek(SeekFrom::Start(stored.start))?;
-    let (mut left, mut count, mut piece) = (stored.bytes, 0, vec![0; 1 << 20]);
-    while left > 0 {
-        let length = left.min(piece.len() as u64);
-        let piece = &mut piece[..length as usize];
-        file.read_exact(piece)?;
-        let numbers = piece.chunks_exact(float.bytes());
-        count += numbers.filter(|bytes| !float.is_finite(bytes)).count() as u64;
-        left -= length;
-    }
-    Ok(count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_finite_as_the_library_says() {
-        for bits in 0..=u16::MAX {
-            let bytes = bits.to_le_bytes();
-            let half = bits >> 10 & 0x1F != 0x1F;
-            assert_eq!(Float::F16.is_finite(&bytes), half, "{bits:#x}");
-            let brain = f32::from_bits(u32::from(bits) << 16);
-            assert_eq!(
-                Float::Bf16.is_finite(&bytes),
-                brain.is_finite(),
-                "{bits:#x}"
-            );
-            for low in [0, 1, 0xFFFF] {
-                let bits = u32::from(bits) << 16 | low;
-                let finite = f32::from_bits(bits).is_finite();
-                assert_eq!(
-                    Float::F32.is_finite(&bits.to_le_bytes()),
-                    finite,
-                    "{bits:#x}"
-                );
-            }
-        }
-        let f64s = [
-            (1e38, true),
-            (1e39, false),
-            (f64::NAN, false),
-            (-1e300, false),
-            (0.0, true),
-        ];
-        for (value, finite) in f64s {
-            assert_eq!(
-                Float::F64.is_finite(&f64::to_le_bytes(value)),
-                finite,
-                "{value}"
-            );
-        }
-    }
+    name.ends_with("rotary_emb.inv_freq") || (name == HEAD && config.tie_word_embeddings)
 }

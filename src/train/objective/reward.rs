@@ -28,8 +28,14 @@ impl<M: HiddenStates, R> Objective<RewardModel<M>, R> for RewardLoss {
         _reference: &R,
         batch: &PreferenceBatch,
     ) -> Result<(), Error> {
-        model.backbone.check(&batch.chosen)?;
-        model.backbone.check(&batch.rejected)
+        for sequences in [&batch.chosen, &batch.rejected] {
+            model.backbone.check_hidden(sequences)?;
+            if let Some(row) = sequences.rows().iter().position(Vec::is_empty) {
+                let message = format!("row {row} has no token, so there is nothing to reward");
+                return Err(Error::Usage { message });
+            }
+        }
+        Ok(())
     }
 
     fn fingerprint(
