@@ -91,6 +91,7 @@ reasons! {
         NoRoom = "no room for the completion",
         NothingMarked = "the chat template marks nothing of it as the assistant's",
         MarksUnclear = "the chat template's marks do not tell turns of weight 0 from others",
+        TokensUnclear = "special tokens of the chat template cannot be told from those in texts",
         TemplateRefuses = "the chat template refuses it",
     }
 }

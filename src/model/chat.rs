@@ -62,6 +62,13 @@ pub trait ChatTemplate: Send + Sync {
     fn definition(&self) -> Option<String> {
         None
     }
+
+    /// All texts that it is written with: what it puts around and between messages, and what it
+    /// compares with. `None` if it does not tell, which is the default; then it is harder to know
+    /// what of a text is the template's, and takes longer.
+    fn texts(&self) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// `Human:` / `Assistant:` transcripts as Anthropic-HH writes them, for models without a template

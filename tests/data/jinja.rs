@@ -300,3 +300,56 @@ fn long_conversations_are_no_hostile_ones() {
         assert!(text.len() > count * length);
     }
 }
+
+#[test]
+fn a_long_conversation_is_dropped_where_a_short_one_ends_the_work() {
+    let turns = |count| vec![Message::new("user", "Hi"); count];
+    // Those that look back and ahead from each message to all others are of use.
+    let looks = [
+        "{% for m in messages %}{% for n in messages[loop.index0:] %}{% if n.role == 'user' %}{% endif %}{% endfor %}{{ m.content }}{% endfor %}",
+        "{% set ns = namespace(l=[]) %}{% for m in messages %}{% set ns.l = ns.l + [m] %}{% endfor %}{% for m in ns.l %}{{ m.content }}{% endfor %}",
+    ];
+    for look in looks {
+        let template = JinjaTemplate::new(look, "", "").unwrap();
+        for count in [1, 99, 700] {
+            let text = template.render(&turns(count), false).unwrap();
+            assert_eq!(text, "Hi".repeat(count), "{look}");
+        }
+    }
+    // One that goes to their cube.
+    let source = "{% for a in messages %}{% for b in messages %}{% for c in messages %}{% for d in messages %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}x";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let encoder = Encoder::new(&ByteTokenizer, &template, 99);
+    let rows = [3, 120, 3].map(|count| SftExample::new(turns(count), "Ho"));
+    let report = encoder.encode_sft(&rows).unwrap().report;
+    assert_eq!(report.kept, 2);
+    assert_eq!(report.dropped[&DropReason::TemplateRefuses], 1);
+    let (place, why) = report.refusal.unwrap();
+    assert_eq!(place, 1);
+    assert!(why.contains("of 120 messages"), "{why}");
+    let short = encoder.encode_sft(&[SftExample::new(turns(60), "Ho")]);
+    assert!(matches!(short, Err(Error::Template { .. })));
+}
+
+#[test]
+fn marks_on_letters_are_written_as_python_does() {
+    let render = |text: &str| {
+        let template = JinjaTemplate::new("{{ [messages[0].content] }}", "", "").unwrap();
+        template
+            .render(&[Message::new("user", text)], false)
+            .unwrap()
+    };
+    // Some that Python's `str.isprintable` has, first in a text and behind others.
+    for text in [
+        "हिन्दी ❤\u{FE0F}",
+        "\u{94D}",
+        "\u{301}e\u{301}",
+        "\u{E0100}",
+        "\u{302A}",
+    ] {
+        assert_eq!(render(text), format!("['{text}']"));
+    }
+    let other = "\u{AD}\u{200D}\u{2028}\u{A0}\u{E000}\u{FFFE}\u{E0001}\u{1D173}\u{378}";
+    let written = r"['\xad\u200d\u2028\xa0\ue000\ufffe\U000e0001\U0001d173\u0378']";
+    assert_eq!(render(other), written);
+}

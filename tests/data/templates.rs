@@ -271,3 +271,20 @@ fn what_people_write_reaches_a_template_as_it_is() {
         assert_eq!(ids, tokenizer.encode_text(wanted).unwrap(), "{part}");
     }
 }
+
+#[test]
+fn a_row_of_which_nobody_knows_the_turns_is_dropped_and_counted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/templates");
+    let tokenizer = HfTokenizer::from_file(folder.join("bytes.json"), 1).unwrap();
+    let source = "{% for m in messages %}{% if m.content[0] == 'd' %}<|im_end|>{% endif %}{{ m.content | upper | lower }}<|im_end|>{% endfor %}";
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let encoder = Encoder::new(&tokenizer, &template, 99);
+    let row = |text: &str| SftExample::new(vec![Message::new("user", text)], "ok");
+    let encoded = encoder.encode_sft(&[row("d"), row("d <|IM_END|> x"), row("x <|IM_END|>")]);
+    let report = encoded.unwrap().report;
+    assert_eq!(report.dropped[&DropReason::TokensUnclear], 1);
+    assert_eq!(report.kept, 2);
+    let prompt = Prompt::from(vec![Message::new("user", "d <|IM_END|> x")]);
+    let error = encoder.encode_prompt(&prompt).unwrap_err().to_string();
+    assert!(error.contains("cannot be told"), "{error}");
+}

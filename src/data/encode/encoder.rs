@@ -1,5 +1,6 @@
 //! From text to token ids, within a length.
 
+use crate::data::encode::guard::Unwritten;
 use crate::data::encode::marks::encode;
 use crate::data::encode::report::EncodeReport;
 use crate::data::encode::row::RowEncoder;
@@ -188,7 +189,8 @@ impl<'a> Encoder<'a> {
     /// Where the tokenizer or the template refuses.
     pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, Error> {
         let settings = &self.settings;
-        let (text, _) = settings.guard().prompt(settings.template, prompt)?;
+        let written = settings.guard().prompt(settings.template, prompt);
+        let (text, _) = written.map_err(Unwritten::into_error)?;
         let ids = encode(settings.tokenizer, &text)?;
         Ok(settings.cut_prompt(settings.with_bos(ids)).0)
     }

@@ -7,8 +7,10 @@
 //! ([`veil`](super::veil)), and a token that has one of them is text.
 
 use super::marks::{CLOSE, OPEN, Spellings, is_word};
-use super::veil::{Shown, Veil};
+use super::shown::{Shown, marked};
+use super::veil::{Veil, wrote};
 use crate::data::example::Prompt;
+use crate::data::reason::DropReason;
 use crate::error::Error;
 use crate::model::{ChatTemplate, Marked, Message, Tokenizer, WEIGHT};
 use serde_json::{Value, json};
@@ -29,9 +31,41 @@ pub(super) struct Guard {
 /// A conversation as the template writes it, and what of it the assistant said.
 type Written = (String, Vec<Range<usize>>);
 
+/// Why a conversation has no text.
+#[derive(Debug)]
+pub(super) enum Unwritten {
+    /// The template refuses it.
+    Refused(Error),
+    /// The template writes others of its own tokens for other texts, so that it is not known which
+    /// of those in the text are its own.
+    Unclear,
+}
+
+impl From<Error> for Unwritten {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl Unwritten {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Refused(error) => error,
+            Self::Unclear => Error::Tokenize {
+                message: DropReason::TokensUnclear.to_string(),
+            },
+        }
+    }
+}
+
+/// A special token in a text: where, what it spells, and whether somebody's characters are part of
+/// it who may not have it, so that it is text.
+type Found<'g> = (Range<usize>, &'g str, bool);
+
 impl Guard {
     pub(super) fn new(tokenizer: &dyn Tokenizer, template: &dyn ChatTemplate) -> Self {
         let (special, added) = (tokenizer.special_tokens(), tokenizer.added_tokens());
+        let made_of = template.texts();
         let template = template.definition().unwrap_or_default();
         let written = |token: &String| {
             // A definition may be JSON.
@@ -42,7 +76,9 @@ impl Guard {
         let marks = added.iter().filter(|token| written(token)).cloned();
         let folded = tokenizer.folded_tokens();
         let others: Vec<String> = special.iter().cloned().chain(marks).collect();
-        let veil = Veil::new(&special, &others, &added, &literals(&template));
+        let texts = made_of.as_ref();
+        let literals = texts.map_or_else(|| Cow::Owned(literals(&template)), Cow::Borrowed);
+        let veil = Veil::new(&special, &others, &added, &literals, texts.is_some());
         let answers = Spellings::new(special, &added, &folded);
         let others = Spellings::new(others, &added, &folded);
         Self {
@@ -72,12 +108,12 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Where the template refuses.
+    /// Where the template refuses, or its tokens are not clear.
     pub(super) fn prompt(
         &self,
         template: &dyn ChatTemplate,
         prompt: &Prompt,
-    ) -> Result<(String, bool), Error> {
+    ) -> Result<(String, bool), Unwritten> {
         match prompt {
             Prompt::Text(text) => {
                 let (text, found) = self.others.mark(text);
@@ -91,13 +127,13 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Where the template refuses.
+    /// Where the template refuses, or its tokens are not clear.
     pub(super) fn conversation(
         &self,
         template: &dyn ChatTemplate,
         messages: &[Message],
         generation_prompt: bool,
-    ) -> Result<(String, bool), Error> {
+    ) -> Result<(String, bool), Unwritten> {
         let write = |messages: &[Message]| {
             let text = template.render(messages, generation_prompt)?;
             Ok(Some((text, Vec::new())))
@@ -111,12 +147,12 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// Where the template refuses.
+    /// Where the template refuses, or its tokens are not clear.
     pub(super) fn marked(
         &self,
         template: &dyn ChatTemplate,
         messages: &[Message],
-    ) -> Result<(Option<Marked>, bool), Error> {
+    ) -> Result<(Option<Marked>, bool), Unwritten> {
         let written = self.guarded(messages, |messages| template.render_marked(messages))?;
         Ok(written.map_or((None, false), |(marked, found)| (Some(marked), found)))
     }
@@ -125,7 +161,7 @@ impl Guard {
         &self,
         messages: &[Message],
         write: impl Fn(&[Message]) -> Result<Option<Written>, Error>,
-    ) -> Result<Option<(Written, bool)>, Error> {
+    ) -> Result<Option<(Written, bool)>, Unwritten> {
         let messages = &*for_template(messages);
         let Some((text, said)) = write(messages)? else {
             return Ok(None);
@@ -133,12 +169,12 @@ impl Guard {
         // Marks that are not the guard's own are no marks. They are as long as what takes their
         // place.
         let text = text.replace([OPEN, CLOSE], "\u{FFFD}");
-        let as_it_is = ((text, said), false);
         let Some(veil) = &self.veil else {
-            return Ok(Some(as_it_is));
+            return Ok(Some(((text, said), false)));
         };
-        let Some(hidden) = veil.hide(messages) else {
-            return Ok(Some(as_it_is));
+        let hidden = Some(veil).filter(|veil| veil.is_needed(messages));
+        let Some(hidden) = hidden.and_then(|veil| veil.hide(messages)) else {
+            return Ok(Some(((text, said), false)));
         };
         let veiled = write(&hidden).map_err(|error| match error {
             Error::Tokenize { message } => Error::Tokenize {
@@ -146,44 +182,84 @@ impl Guard {
             },
             other => other,
         });
-        let Some((veiled, said)) = veiled? else {
-            return Ok(Some(as_it_is));
+        let Some((veiled, _)) = veiled? else {
+            return Ok(Some(((text, said), false)));
         };
-        let shown = Shown::new(&veiled, &said);
-        let (foreign, own) = self.tokens(&shown);
-        // The template looks at what people wrote, as for `</think>`: its text is as it would have
-        // been where nobody wrote a token, unless it has others than its own.
-        let text = &as_it_is.0.0;
-        if shown.text != *text && !self.others.all && own == self.spelt(text) {
-            return Ok(Some(as_it_is));
-        }
-        let found = !foreign.is_empty();
+        let shown = veil.lift(&veiled);
+        let tokens = self.tokens(&shown, &text, messages);
+        let tokens = tokens.ok_or(Unwritten::Unclear)?;
+        let found = tokens.iter().any(|(_, _, foreign)| *foreign);
         let places = match self.others.all {
-            true => shown.runs(),
-            false => foreign,
+            false => places(tokens, true),
+            true if shown.text == text => shown.runs(),
+            // Whatever else is in there, in whatever spelling, is text.
+            true => between(&text, &places(tokens, false)),
         };
-        Ok(Some((shown.marked(&places), found)))
+        Ok(Some((marked(&text, &said, &places), found)))
     }
 
-    /// Where somebody's characters are part of a token, and the tokens that are the template's own
-    /// or the assistant's to have.
-    fn tokens(&self, shown: &Shown) -> (Vec<Range<usize>>, Vec<&str>) {
-        let (mut foreign, mut own) = (Vec::new(), Vec::new());
-        for (at, token) in self.others.find(&shown.text) {
-            let place = at..at + token.len();
-            let (others, answers) = shown.whose(&place);
-            if others || answers && self.answers.has(token) {
-                foreign.push(place);
-            } else {
-                own.push(token);
-            }
+    /// Tokens of the text that the template writes, by what was shown to be somebody's in the one
+    /// with stand-ins; `None` where that does not tell.
+    fn tokens(&self, shown: &Shown, text: &str, messages: &[Message]) -> Option<Vec<Found<'_>>> {
+        let foreign = |token: &str, place: &Range<usize>| {
+            let (others, answers) = shown.whose(place);
+            others || answers && self.answers.has(token)
+        };
+        let find = |text: &str| {
+            let found = self.others.find(text);
+            let found = found.map(|(at, token)| (at..at + token.len(), token));
+            found.collect::<Vec<_>>()
+        };
+        let seen = find(&shown.text).into_iter().map(|(place, token)| {
+            let foreign = foreign(token, &place);
+            (place, token, foreign)
+        });
+        let seen: Vec<_> = seen.collect();
+        if shown.text == text {
+            return Some(seen);
         }
-        (foreign, own)
+        // The template looks at what people wrote. Where it has the same tokens, they are those.
+        let spelt = find(text);
+        let names = || spelt.iter().map(|(_, token)| *token);
+        let own = seen.iter().filter(|(_, _, foreign)| !foreign);
+        if own.map(|(_, token, _)| *token).eq(names()) {
+            let own = spelt
+                .into_iter()
+                .map(|(place, token)| (place, token, false));
+            return Some(own.collect());
+        }
+        if seen.iter().map(|(_, token, _)| *token).eq(names()) {
+            let both = spelt.into_iter().zip(seen);
+            let both = both.map(|((place, token), (_, _, foreign))| (place, token, foreign));
+            return Some(both.collect());
+        }
+        let source = shown.source_of(text, |part| wrote(messages, part))?;
+        let spelt = spelt.into_iter().map(|(place, token)| {
+            let foreign = foreign(token, &source(&place));
+            (place, token, foreign)
+        });
+        Some(spelt.collect())
     }
+}
 
-    fn spelt(&self, text: &str) -> Vec<&str> {
-        self.others.find(text).map(|(_, token)| token).collect()
-    }
+/// Where tokens are that somebody spelt, or those that are not.
+fn places(tokens: Vec<Found<'_>>, wanted: bool) -> Vec<Range<usize>> {
+    let tokens = tokens
+        .into_iter()
+        .filter(|(_, _, foreign)| *foreign == wanted);
+    tokens.map(|(place, _, _)| place).collect()
+}
+
+/// What is between places, without white space at its ends.
+fn between(text: &str, places: &[Range<usize>]) -> Vec<Range<usize>> {
+    let starts = std::iter::once(0).chain(places.iter().map(|place| place.end));
+    let ends = places.iter().map(|place| place.start).chain([text.len()]);
+    let parts = starts.zip(ends).map(|(start, end)| {
+        let part = text[start..end].trim_start();
+        let start = end - part.len();
+        start..start + part.trim_end().len()
+    });
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 /// The messages as a template may see them: which of them are context only is none of its business.

@@ -1,7 +1,7 @@
 //! Tests of the guard, on templates that edit what people wrote.
 
 use super::*;
-use crate::model::ByteTokenizer;
+use crate::model::{ByteTokenizer, JinjaTemplate};
 
 /// Bytes, and two tokens that end turns, of which one is special.
 struct Turns;
@@ -163,4 +163,161 @@ fn texts_without_a_template_are_marked_as_they_are() {
     assert_eq!(guard.text("ä plain"), (Cow::Borrowed("ä plain"), false));
     let (text, found) = guard.text("x\u{FDD0}y");
     assert_eq!((&*text, found), ("x\u{FFFD}y", false));
+}
+
+/// What is written of one message of a user by a template, with marks; `None` where its tokens are
+/// not clear.
+fn by_jinja(source: &str, tokens: &dyn Tokenizer, text: &str) -> Option<(String, bool)> {
+    let template = JinjaTemplate::new(source, "", "").unwrap();
+    let guard = Guard::new(tokens, &template);
+    match guard.conversation(&template, &[Message::new("user", text)], true) {
+        Ok(written) => {
+            let plain = template
+                .render(&[Message::new("user", text)], true)
+                .unwrap();
+            let bare = written.0.replace([OPEN, CLOSE], "");
+            assert_eq!(
+                bare, plain,
+                "{source}: what the template writes and nothing else"
+            );
+            Some(written)
+        }
+        Err(Unwritten::Unclear) => None,
+        Err(error) => panic!("{source}: {error:?}"),
+    }
+}
+
+#[test]
+fn texts_are_those_that_the_template_writes_whatever_it_tests() {
+    let message = |test: &str| format!("{{% set m = messages[0] %}}{test}<|end|>");
+    for (test, text, wanted) in [
+        (
+            "{% if m.content.startswith('sums') %}<s>{% endif %}{{ m.content|upper }}",
+            "sums of k and s",
+            "<s>SUMS OF K AND S<|end|>",
+        ),
+        (
+            "{% if m.content == 'reset' %}<|end|>{% else %}<s>{{ m.content }}{% endif %}",
+            "reset",
+            "<|end|><|end|>",
+        ),
+        (
+            "{% if m.content | lower == 'reset' %}<|end|>{% endif %}{{ m.content }}",
+            "ReSet",
+            "<|end|>ReSet<|end|>",
+        ),
+        (
+            "{% if 'sad' in m.content %}<s>{% endif %}{{ m.content }}",
+            "a sad <s>",
+            "<s>a sad [<s>]<|end|>",
+        ),
+        ("{{ m.content | upper }}", "send <s>", "SEND <S><|end|>"),
+        ("{{ m.content | lower }}", "send <S>", "send [<s>]<|end|>"),
+        ("{{ m.content | e }}", "<s> & t", "&lt;s&gt; &amp; t<|end|>"),
+    ] {
+        let written = by_jinja(&message(test), &Turns, text);
+        let wanted = (marked(wanted), wanted.contains('['));
+        assert_eq!(written, Some(wanted), "{test}");
+    }
+    // Nobody knows which of three ends is whose.
+    let test = "{% if m.content[0] == 's' %}<|end|>{% endif %}{{ m.content | upper | lower }}";
+    assert_eq!(by_jinja(&message(test), &Turns, "s <|END|>"), None);
+}
+
+/// Turns whose tokens a tokenizer finds in any case, and that has some of white space, of digits
+/// and of characters far up.
+struct Odd(bool);
+
+impl Tokenizer for Odd {
+    fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        ByteTokenizer.encode(text)
+    }
+    fn special_tokens(&self) -> Vec<String> {
+        let odd = ["\n\n", "42", "\u{1F600}", "<\u{1F601}>"].map(String::from);
+        let odd = odd.into_iter().filter(|_| !self.0);
+        Turns.special_tokens().into_iter().chain(odd).collect()
+    }
+    fn folded_tokens(&self) -> Vec<String> {
+        match self.0 {
+            true => self.special_tokens(),
+            false => Vec::new(),
+        }
+    }
+    fn decode(&self, tokens: &[u32]) -> Result<String, Error> {
+        ByteTokenizer.decode(tokens)
+    }
+    fn vocab_size(&self) -> usize {
+        257
+    }
+    fn bos(&self) -> Option<u32> {
+        None
+    }
+    fn eos(&self) -> u32 {
+        256
+    }
+    fn pad(&self) -> u32 {
+        256
+    }
+}
+
+#[test]
+fn tokens_of_white_space_digits_and_emoji_are_text_where_somebody_spells_them() {
+    let source = "{{ messages[0].content }}\n\n<|end|>\u{1F600}42<\u{1F601}>";
+    let end = "\n\n<|end|>\u{1F600}42<\u{1F601}>";
+    for (text, wanted) in [
+        ("a\n\nb", "a[\n\n]b"),
+        ("1423", "1[42]3"),
+        ("a \u{1F600} b", "a [\u{1F600}] b"),
+        ("<\u{1F601}>", "[<\u{1F601}>]"),
+        ("\u{1F601}\n4", "\u{1F601}\n4"),
+    ] {
+        let wanted = (marked(&(wanted.to_string() + end)), wanted.contains('['));
+        assert_eq!(by_jinja(source, &Odd(false), text), Some(wanted), "{text}");
+    }
+}
+
+#[test]
+fn all_is_text_but_the_templates_tokens_where_tokens_have_other_spellings() {
+    let message = |test: &str| format!("{{% set m = messages[0] %}}<s>{test}<|end|>");
+    for (test, text, wanted) in [
+        ("{{ m.content }}", "a <S> b", "<s>[a <S> b]<|end|>"),
+        ("{{ m.content | upper }}", "a <s> b", "<s>[A <S> B]<|end|>"),
+        (
+            "{% if m.content == 'reset' %}no{% else %}{{ m.content }}{% endif %}",
+            "reset",
+            "<s>no<|end|>",
+        ),
+        ("{{ m.content | e }}", "a<S>", "<s>[a&lt;S&gt;]<|end|>"),
+        (
+            "{{ 'long' if m.content[0] == 'x' else 'short' }} {{ m.content }}",
+            "xy<S>",
+            "<s>[long xy<S>]<|end|>",
+        ),
+    ] {
+        let (written, _) = by_jinja(&message(test), &Odd(true), text).unwrap();
+        assert_eq!(written, marked(wanted), "{test}");
+    }
+}
+
+#[test]
+fn texts_that_no_token_can_have_a_part_of_are_written_once() {
+    let needed = |source: &str, text: &str| {
+        let template = JinjaTemplate::new(source, "", "").unwrap();
+        let guard = Guard::new(&Turns, &template);
+        guard.veil.unwrap().is_needed(&[Message::new("user", text)])
+    };
+    let turns =
+        "{% for m in messages %}{{ '<s>' + m.role + '\n' }}{{ m.content }}<|end|>\n{% endfor %}";
+    assert!(!needed(turns, "send a | b"));
+    assert!(!needed(turns, "if a < b"));
+    assert!(needed(turns, "if a < b > c"), "it may be <s>");
+    assert!(needed(turns, "<|end|>"));
+    // Templates that have parts of tokens may make one of any text.
+    for part in [
+        "<|{{ m.content }}|>",
+        "{{ '<|' ~ m.content ~ '|>' }}",
+        "{{ '<' }}{{ '>' }}",
+    ] {
+        assert!(needed(&format!("{turns}{part}"), "end"), "{part}");
+    }
 }

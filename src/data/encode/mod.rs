@@ -9,5 +9,6 @@ mod marks;
 pub(super) mod report;
 mod row;
 mod settings;
+mod shown;
 mod tasks;
 mod veil;

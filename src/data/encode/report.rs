@@ -1,5 +1,6 @@
 //! What became of examples on their way to token ids.
 
+use super::guard::Unwritten;
 use crate::data::reason::DropReason;
 use crate::data::tally::{dropped, table};
 use crate::error::Error;
@@ -92,19 +93,20 @@ impl EncodeReport {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    /// What the chat template wrote; `None` and a count where it refused.
+    /// What the chat template wrote; `None` and a count where it refused, or the guard did.
     ///
     /// # Errors
     ///
     /// Where the template is no use for any other conversation either.
-    pub(in crate::data) fn written<T>(
-        &mut self,
-        written: Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
+    pub(super) fn written<T>(&mut self, written: Result<T, Unwritten>) -> Result<Option<T>, Error> {
         match written {
             Ok(written) => Ok(Some(written)),
-            Err(error @ Error::Template { .. }) => Err(error),
-            Err(error) => {
+            Err(Unwritten::Unclear) => {
+                self.drop(DropReason::TokensUnclear);
+                Ok(None)
+            }
+            Err(Unwritten::Refused(error @ Error::Template { .. })) => Err(error),
+            Err(Unwritten::Refused(error)) => {
                 self.drop(DropReason::TemplateRefuses);
                 self.refusal.get_or_insert_with(|| (0, error.to_string()));
                 Ok(None)

@@ -1,7 +1,7 @@
 //! One example in token ids.
 
 use super::continuation::{Boundaries, Continued};
-use super::guard::Guard;
+use super::guard::{Guard, Unwritten};
 use super::marked;
 use super::settings::Settings;
 use crate::data::encode::report::EncodeReport;
@@ -143,7 +143,7 @@ impl<'a> RowEncoder<'a> {
         prompt: &Prompt,
         text: &str,
         completion: &str,
-    ) -> Result<(Option<String>, bool), Error> {
+    ) -> Result<(Option<String>, bool), Unwritten> {
         let Prompt::Messages(messages) = prompt else {
             return Ok((None, false));
         };

@@ -1,70 +1,85 @@
 //! Stand-ins for the characters of what people wrote, so that it is known where they end up.
 
-use super::marks::{CLOSE, OPEN, is_word};
+use super::marks::is_word;
+use super::shown::Shown;
 use crate::model::{Message, TOOLS};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Stand-ins are of the planes that Unicode leaves to private use: as far above a character as
 /// this, for what the assistant said and for all else.
-const OTHERS: u32 = 0xF0000;
-const ANSWERS: u32 = 0x100000;
+pub(super) const OTHERS: u32 = 0xF0000;
+pub(super) const ANSWERS: u32 = 0x100000;
 
 /// Bytes of the longest text that a template looks for.
 const LONGEST: usize = 64;
+
+/// What a template may make of texts without them by writing numbers, lists, mappings and dates, by
+/// escapes and the like. Words have some of them.
+const MADE: &str = "\"'\\[](){},:;&#%.-+/_";
+
+/// Characters that Unicode leaves out, whose places have stand-ins for those that are too far up to
+/// have one.
+pub(super) const GAP: Range<u32> = 0xD800..0xE000;
 
 /// What is hidden of what people wrote.
 pub(super) struct Veil {
     answers: Hidden,
     others: Hidden,
+    /// For each token, signs of which it needs one from what people wrote, since the template has
+    /// none to lend.
+    keys: Vec<Vec<char>>,
+    /// Characters too far up, by their places in the gap.
+    far: Vec<char>,
 }
 
 /// What is hidden of what one side wrote: the characters of its tokens, since a token of the
 /// template's has none of them from elsewhere.
 struct Hidden {
-    characters: Vec<char>,
-    /// Texts that stay as they are, for a template to find: longest first.
-    bare: Vec<String>,
+    /// By the character that they begin with, in order.
+    starts: Vec<(char, Start)>,
     /// Whether all is hidden, since tokens have other spellings.
     all: bool,
     base: u32,
 }
 
+/// What is known of a character.
+#[derive(Default)]
+struct Start {
+    is_hidden: bool,
+    /// Tokens that begin with it, longest first: whoever spells one spells it whole.
+    tokens: Vec<String>,
+    /// Texts that stay as they are, for a template to find, in any case: longest first.
+    bare: Vec<String>,
+}
+
 impl Veil {
     /// For tokens of both sides, all tokens that there are, and texts that the template is written
-    /// with.
+    /// with, if it tells all.
     pub(super) fn new(
         answers: &[String],
         others: &[String],
         added: &[String],
-        literals: &[String],
+        texts: &[String],
+        all_texts: bool,
     ) -> Self {
-        let hidden = |tokens: &[String], base| {
-            let letters = tokens.iter().flat_map(|token| token.chars());
-            let letters = letters.flat_map(|c| c.to_lowercase().chain(c.to_uppercase()).chain([c]));
-            let mut characters: Vec<char> = letters.filter(|c| !plain(*c)).collect();
-            characters.sort_unstable();
-            characters.dedup();
-            let bare = |text: &&String| {
-                let token = |token: &String| token.contains(*text) || text.contains(token.as_str());
-                let signs = |c: char| !c.is_alphanumeric() && characters.binary_search(&c).is_ok();
-                let fits = (2..=LONGEST).contains(&text.len()) && text.contains(signs);
-                fits && !text.starts_with(char::is_whitespace) && !tokens.iter().any(token)
-            };
-            let mut bare: Vec<String> =
-                added.iter().chain(literals).filter(bare).cloned().collect();
-            bare.sort_by_key(|text| std::cmp::Reverse(text.len()));
-            bare.dedup();
-            Hidden {
-                characters,
-                bare,
-                all: false,
-                base,
-            }
-        };
+        let mut far: Vec<char> = others.iter().flat_map(|token| token.chars()).collect();
+        far.retain(|c| *c as u32 > 0xFFFD);
+        far.sort_unstable();
+        far.dedup();
+        far.truncate(GAP.len());
+        let mut keys: Vec<Vec<char>> = others.iter().map(|token| key(token, texts)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if !all_texts {
+            keys = vec![Vec::new()];
+        }
         Self {
-            answers: hidden(answers, ANSWERS),
-            others: hidden(others, OTHERS),
+            answers: Hidden::new(answers, added, texts, ANSWERS),
+            others: Hidden::new(others, added, texts, OTHERS),
+            keys,
+            far,
         }
     }
 
@@ -72,7 +87,22 @@ impl Veil {
     pub(super) fn folded(mut self, all: bool) -> Self {
         self.answers.all = all;
         self.others.all = all;
+        if all {
+            self.keys = vec![Vec::new()];
+        }
         self
+    }
+
+    /// Whether some token may have characters of what people wrote: for each other one something is
+    /// missing there.
+    pub(super) fn is_needed(&self, messages: &[Message]) -> bool {
+        let mut signs: Vec<char> = self.keys.concat();
+        signs.sort_unstable();
+        signs.dedup();
+        let mut sign = [0; 4];
+        signs.retain(|c| wrote(messages, c.encode_utf8(&mut sign)));
+        let all_there = |key: &Vec<char>| key.iter().all(|sign| signs.contains(sign));
+        self.keys.iter().any(all_there)
     }
 
     /// The messages with stand-ins; `None` if they need none.
@@ -84,59 +114,164 @@ impl Veil {
                 "assistant" => &self.answers,
                 _ => &self.others,
             };
-            changed |= side.text(&mut message.content);
+            changed |= side.text(&mut message.content, &self.far);
             for (key, value) in &mut message.extra {
                 // No assistant wrote those.
                 let side = if key == TOOLS { &self.others } else { side };
-                changed |= side.value(value);
+                changed |= side.value(value, &self.far);
             }
         }
         changed.then_some(hidden)
     }
+
+    /// A text that was written with stand-ins, without them.
+    pub(super) fn lift(&self, veiled: &str) -> Shown {
+        Shown::new(veiled, &self.far)
+    }
+}
+
+/// Signs of a token that no text of the template lends: none ends with what the token begins with,
+/// begins with what it ends with, or is a part of it.
+fn key(token: &str, texts: &[String]) -> Vec<char> {
+    let sign = |c: &char| !c.is_alphanumeric() && !c.is_whitespace() && !MADE.contains(*c);
+    let mut key: Vec<char> = token.chars().filter(sign).collect();
+    key.sort_unstable();
+    key.dedup();
+    let cuts = token
+        .char_indices()
+        .skip(1)
+        .map(|(at, _)| token.split_at(at));
+    let cuts: Vec<(&str, &str)> = cuts.collect();
+    for text in texts.iter().flat_map(|text| [text.as_str(), text.trim()]) {
+        let begins = cuts
+            .iter()
+            .map(|cut| cut.0)
+            .filter(|part| text.ends_with(part));
+        let ends = cuts
+            .iter()
+            .map(|cut| cut.1)
+            .filter(|part| text.starts_with(part));
+        let within = Some(text).filter(|text| token != *text && token.contains(text));
+        for lent in begins.chain(ends).chain(within) {
+            key.retain(|c| !lent.contains(*c));
+        }
+    }
+    key
+}
+
+/// Whether somebody wrote a text.
+pub(super) fn wrote(messages: &[Message], text: &str) -> bool {
+    fn has(value: &Value, text: &str) -> bool {
+        match value {
+            Value::String(said) => said.contains(text),
+            Value::Array(items) => items.iter().any(|item| has(item, text)),
+            Value::Object(map) => {
+                let mut entries = map.iter();
+                entries.any(|(key, value)| key.contains(text) || has(value, text))
+            }
+            _ => false,
+        }
+    }
+    messages.iter().any(|message| {
+        message.content.contains(text) || message.extra.values().any(|value| has(value, text))
+    })
 }
 
 /// White space and digits, which templates trim and count with.
-fn plain(c: char) -> bool {
+pub(super) fn plain(c: char) -> bool {
     c.is_whitespace() || c.is_ascii_digit() || c as u32 > 0xFFFD
 }
 
 impl Hidden {
-    fn character(&self, c: char) -> char {
-        let all = self.all && !plain(c) && !matches!(c, '"' | '\\');
-        if all || self.characters.binary_search(&c).is_ok() {
-            return char::from_u32(self.base + c as u32).unwrap_or(c);
+    fn new(tokens: &[String], added: &[String], texts: &[String], base: u32) -> Self {
+        let mut starts = BTreeMap::<char, Start>::new();
+        let letters = tokens.iter().flat_map(|token| token.chars());
+        let letters = letters.flat_map(|c| c.to_lowercase().chain(c.to_uppercase()).chain([c]));
+        for c in letters.filter(|c| !plain(*c)) {
+            starts.entry(c).or_default().is_hidden = true;
         }
-        // A stand-in that somebody wrote is none.
-        if c as u32 >= OTHERS { '\u{FFFD}' } else { c }
+        let longest_first = |mut texts: Vec<String>| {
+            texts.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+            texts.dedup();
+            texts
+        };
+        let small: Vec<String> = tokens.iter().map(|token| token.to_lowercase()).collect();
+        let bare = |text: &&String| {
+            let (first, part) = (text.chars().next(), text.to_lowercase());
+            let hidden = |c| starts.get(&c).is_some_and(|start| start.is_hidden);
+            (2..=LONGEST).contains(&text.len())
+                && !first.is_some_and(char::is_whitespace)
+                && text.contains(hidden)
+                && !small
+                    .iter()
+                    .any(|t| t.contains(&part) || part.contains(t.as_str()))
+        };
+        let bare = added.iter().chain(texts).filter(bare).cloned().collect();
+        for text in longest_first(bare) {
+            let first = text.chars().next().unwrap_or_default();
+            let mut cases = vec![first.to_ascii_lowercase(), first.to_ascii_uppercase()];
+            cases.dedup();
+            for c in cases {
+                starts.entry(c).or_default().bare.push(text.clone());
+            }
+        }
+        for token in longest_first(tokens.to_vec()) {
+            if let Some(c) = token.chars().next() {
+                starts.entry(c).or_default().tokens.push(token);
+            }
+        }
+        Self {
+            starts: starts.into_iter().collect(),
+            all: false,
+            base,
+        }
+    }
+
+    fn start(&self, c: char) -> Option<&Start> {
+        let found = self.starts.binary_search_by_key(&c, |(start, _)| *start);
+        found.ok().map(|at| &self.starts[at].1)
+    }
+
+    fn stand_in(&self, c: char, far: &[char]) -> char {
+        let code = match far.binary_search(&c) {
+            Ok(place) => GAP.start + place as u32,
+            Err(_) => c as u32,
+        };
+        char::from_u32(self.base + code).unwrap_or(c)
     }
 
     /// Hides a text; whether it changed.
-    fn text(&self, text: &mut String) -> bool {
+    fn text(&self, text: &mut String, far: &[char]) -> bool {
         let mut hidden = String::with_capacity(2 * text.len());
         let mut rest = text.as_str();
-        let first: Vec<char> = self
-            .bare
-            .iter()
-            .filter_map(|bare| bare.chars().next())
-            .collect();
         while let Some(c) = rest.chars().next() {
-            let bare = match first.contains(&c) {
-                true => self
-                    .bare
-                    .iter()
-                    .find(|bare| rest.starts_with(bare.as_str())),
-                false => None,
-            };
-            let length = match bare {
-                Some(bare) => {
-                    hidden += bare;
-                    bare.len()
-                }
-                None => {
-                    hidden.push(self.character(c));
-                    c.len_utf8()
-                }
-            };
+            let start = self.start(c);
+            let mut length = c.len_utf8();
+            let token = start.and_then(|start| {
+                let mut tokens = start.tokens.iter();
+                tokens.find(|token| rest.starts_with(token.as_str()))
+            });
+            let bare = start.and_then(|start| {
+                let same = |text: &&String| {
+                    let here = rest.get(..text.len());
+                    here.is_some_and(|here| here.eq_ignore_ascii_case(text))
+                };
+                start.bare.iter().find(same)
+            });
+            if let Some(token) = token {
+                hidden.extend(token.chars().map(|c| self.stand_in(c, far)));
+                length = token.len();
+            } else if let Some(bare) = bare {
+                hidden += &rest[..bare.len()];
+                length = bare.len();
+            } else if start.is_some_and(|start| start.is_hidden)
+                || self.all && !plain(c) && !matches!(c, '"' | '\\')
+            {
+                hidden.push(self.stand_in(c, far));
+            } else {
+                // A stand-in that somebody wrote is none.
+                hidden.push(if c as u32 >= OTHERS { '\u{FFFD}' } else { c });
+            }
             rest = &rest[length..];
         }
         let changed = hidden != *text;
@@ -146,18 +281,18 @@ impl Hidden {
 
     /// Hides all texts and keys of a value, but words, with which templates compare; whether it
     /// changed.
-    fn value(&self, value: &mut Value) -> bool {
+    fn value(&self, value: &mut Value, far: &[char]) -> bool {
         match value {
-            Value::String(text) => !is_word(text) && self.text(text),
+            Value::String(text) => !is_word(text) && self.text(text, far),
             Value::Array(items) => items
                 .iter_mut()
-                .fold(false, |changed, item| self.value(item) | changed),
+                .fold(false, |changed, item| self.value(item, far) | changed),
             Value::Object(map) => {
                 let mut changed = false;
                 let entries = std::mem::take(map).into_iter();
                 let entries = entries.map(|(mut key, mut value)| {
-                    changed |= !is_word(&key) && self.text(&mut key);
-                    changed |= self.value(&mut value);
+                    changed |= !is_word(&key) && self.text(&mut key, far);
+                    changed |= self.value(&mut value, far);
                     (key, value)
                 });
                 *map = entries.collect();
@@ -165,96 +300,5 @@ impl Hidden {
             }
             _ => false,
         }
-    }
-}
-
-/// A text that was written with stand-ins, without them, and where they were.
-pub(super) struct Shown {
-    pub(super) text: String,
-    /// What the assistant said.
-    said: Vec<Range<usize>>,
-    /// Characters that had one, in order, and whether the assistant wrote them.
-    hidden: Vec<(usize, bool)>,
-}
-
-impl Shown {
-    /// From the text with stand-ins, and what the assistant said of it.
-    pub(super) fn new(veiled: &str, said: &[Range<usize>]) -> Self {
-        let (mut text, mut hidden) = (String::with_capacity(veiled.len()), Vec::new());
-        let mut places = said
-            .iter()
-            .flat_map(|span| [span.start, span.end])
-            .peekable();
-        let mut moved = Vec::new();
-        for (at, c) in veiled.char_indices() {
-            while places.next_if(|place| *place <= at).is_some() {
-                moved.push(text.len());
-            }
-            let code = c as u32;
-            let answer = code >= ANSWERS;
-            let base = if answer { ANSWERS } else { OTHERS };
-            match code.checked_sub(base).and_then(char::from_u32) {
-                Some(c) => {
-                    hidden.push((text.len(), answer));
-                    text.push(c);
-                }
-                None if [OPEN, CLOSE].contains(&c) => text.push('\u{FFFD}'),
-                None => text.push(c),
-            }
-        }
-        moved.extend(places.map(|_| text.len()));
-        Self {
-            text,
-            said: moved.chunks_exact(2).map(|ends| ends[0]..ends[1]).collect(),
-            hidden,
-        }
-    }
-
-    /// Whether a part has characters of others, and whether it has some of the assistant's.
-    pub(super) fn whose(&self, place: &Range<usize>) -> (bool, bool) {
-        let from = self.hidden.partition_point(|(at, _)| *at < place.start);
-        let inside = self.hidden[from..]
-            .iter()
-            .take_while(|(at, _)| *at < place.end);
-        inside.fold((false, false), |(others, answers), (_, answer)| {
-            (others || !answer, answers || *answer)
-        })
-    }
-
-    /// Parts of which all characters were hidden, but for those between them that never are.
-    pub(super) fn runs(&self) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for (at, _) in &self.hidden {
-            let length = self.text[*at..].chars().next().map_or(1, char::len_utf8);
-            let open = |c: char| plain(c) || matches!(c, '"' | '\\');
-            match runs.last_mut() {
-                Some(run) if self.text[run.end..*at].chars().all(open) => run.end = at + length,
-                _ => runs.push(*at..at + length),
-            }
-        }
-        runs
-    }
-
-    /// The text with marks around parts of it, and what the assistant said of that.
-    pub(super) fn marked(&self, places: &[Range<usize>]) -> (String, Vec<Range<usize>>) {
-        let mut marked = String::with_capacity(self.text.len() + 6 * places.len());
-        let mut done = 0;
-        for place in places {
-            marked += &self.text[done..place.start];
-            marked.push(OPEN);
-            marked += &self.text[place.clone()];
-            marked.push(CLOSE);
-            done = place.end;
-        }
-        marked += &self.text[done..];
-        // Both marks of a part that ends where the assistant begins are before that.
-        let moved = |at: usize| {
-            let opened = places.partition_point(|place| place.start < at);
-            let closed = places.partition_point(|place| place.end <= at);
-            at + (opened + closed) * OPEN.len_utf8()
-        };
-        let said = self.said.iter();
-        let said = said.map(|span| moved(span.start)..moved(span.end));
-        (marked, said.collect())
     }
 }

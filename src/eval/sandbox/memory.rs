@@ -12,6 +12,12 @@ pub(super) fn is_over(process: u32, most: u64) -> bool {
     of(resident) > most && of(|id| share(id).or_else(|| resident(id))) > most
 }
 
+/// Whether a process is among those that count with one of which it is a child. Systems need not
+/// tell of children, nor of memory.
+pub(super) fn is_counted(process: u32, with: u32) -> bool {
+    family(with).contains(&process) && resident(process).is_some()
+}
+
 /// The process and its descendants; those that are left by their parent belong to the first one of
 /// their namespace, and so are among them.
 fn family(process: u32) -> Vec<u32> {
@@ -63,6 +69,9 @@ mod tests {
         let sleep = std::process::Command::new("sleep").arg("5").spawn();
         let mut sleep = sleep.unwrap();
         assert!(family(me).contains(&sleep.id()));
+        assert!(is_counted(sleep.id(), me));
+        assert!(!is_counted(me, sleep.id()), "a parent is no child");
+        assert!(!is_counted(u32::MAX, me), "there is no such process");
         assert!(is_over(me, 1 << 10) && !is_over(me, 1 << 50));
         assert!(share(me).unwrap() <= resident(me).unwrap() + (64 << 20));
         sleep.kill().unwrap();

@@ -25,7 +25,7 @@ pub use crate::eval::sandbox::process::Outcome;
 use crate::error::Error;
 use crate::eval::sandbox::process::{Ended, run_limited};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// What a program may use.
@@ -130,12 +130,32 @@ impl Sandbox {
             tools: Some(Tools::find()?),
             limits,
         };
+        if !sandbox.sees_children()? {
+            return Err(refused(
+                "the system does not tell of a process's children, so no limit counts their memory",
+            ));
+        }
         let trial = sandbox.run(TRIAL)?;
         if trial.ended == Ended::Exited(0) && trial.stdout.trim() == "isolated" {
             return Ok(sandbox);
         }
         let reason = trial.stderr.lines().last().unwrap_or("the trial failed");
         Err(refused(reason))
+    }
+
+    /// Whether memory of a child is found: of one that waits for an input.
+    fn sees_children(&self) -> Result<bool, Error> {
+        let mut command = Command::new(&self.python.executable);
+        command.args(["-I", "-S", "-c", "input()"]);
+        command.stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command
+            .spawn()
+            .map_err(Error::io("run", &self.python.executable))?;
+        let counted = memory::is_counted(child.id(), std::process::id());
+        // It may have ended by itself.
+        let _ = child.kill();
+        let _ = child.wait();
+        Ok(counted)
     }
 
     /// Not isolated: a fresh `python3 -I` with an empty environment in a temporary folder, a clock,

@@ -17,8 +17,16 @@ use std::thread;
 /// times what a long conversation takes, spent in a second or two.
 const FUEL: u64 = 3_000_000;
 
+/// Fuel for each pair of messages, since templates look back and ahead from each to all others; and
+/// the most of it, so that no conversation takes minutes.
+const PAIR: u64 = 10;
+const PAIRS: u64 = 40_000_000;
+
 /// Bytes of a conversation from which on each is worth one more.
 const LONG: usize = 1 << 20;
+
+/// Messages of a conversation from which on it may be at fault, and not the template.
+const MANY: usize = 100;
 
 /// Bytes of a thread's stack, of which only those that are used take memory.
 const STACK: usize = 64 << 20;
@@ -46,22 +54,48 @@ pub(super) fn compile(
     })
 }
 
-/// Renders a template of a conversation that has so many bytes.
+/// Messages and bytes of a conversation.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+impl Size {
+    /// What its rendering may take.
+    fn fuel(self) -> u64 {
+        let pairs = (self.messages as u64)
+            .saturating_pow(2)
+            .saturating_mul(PAIR);
+        let bytes = if self.bytes > LONG {
+            self.bytes as u64
+        } else {
+            0
+        };
+        (FUEL + pairs.min(PAIRS)).saturating_add(bytes)
+    }
+
+    fn is_long(self) -> bool {
+        self.messages >= MANY || self.bytes > LONG
+    }
+}
+
+/// Renders a template of a conversation of that size.
 ///
 /// # Errors
 ///
-/// [`Error::Template`] where it takes more than it may: the next conversation would, too.
-/// [`Error::Tokenize`] where it refuses this one.
+/// [`Error::Template`] where a short one takes more than it may: the next would, too.
+/// [`Error::Tokenize`] where a long one does, and where the template refuses this one.
 pub(super) fn render(
     environment: &Arc<Environment<'static>>,
     name: &'static str,
     context: Value,
-    size: usize,
+    size: Size,
 ) -> Result<String, Error> {
     let mut environment = environment.clone();
-    if size > LONG {
-        let fuel = FUEL.saturating_add(size as u64);
-        Arc::make_mut(&mut environment).set_fuel(Some(fuel));
+    // Cloned only where it matters: a handful of messages have fuel enough.
+    if size.is_long() {
+        Arc::make_mut(&mut environment).set_fuel(Some(size.fuel()));
     }
     // What the template made may be nested deep, and is dropped in there.
     let rendered = aside(move || {
@@ -70,6 +104,13 @@ pub(super) fn render(
         rendered.map_err(|error| (error.kind() == ErrorKind::OutOfFuel, said(&error)))
     });
     rendered.map_err(|(endless, message)| match endless {
+        true if size.is_long() => Error::Tokenize {
+            message: format!(
+                "the chat template takes more time or memory than it may for a conversation of {} \
+                 messages",
+                size.messages
+            ),
+        },
         true => Error::Template {
             message: "takes more time or memory than any conversation needs".into(),
         },

@@ -188,10 +188,11 @@ impl JinjaTemplate {
         marks: Option<[char; 2]>,
     ) -> Result<String, Error> {
         let name = self.source(messages).name;
-        let size = messages
-            .iter()
-            .map(|message| message.content.len() + MESSAGE)
-            .sum();
+        let bytes = messages.iter().map(|m| m.content.len() + MESSAGE);
+        let size = bounds::Size {
+            messages: messages.len(),
+            bytes: bytes.sum(),
+        };
         let mut messages = Cow::Borrowed(messages);
         let tools = match messages.first() {
             Some(first) if first.extra.contains_key(TOOLS) => {
@@ -281,6 +282,14 @@ impl ChatTemplate for JinjaTemplate {
         let date = self.date.map(|date| date.date().to_string());
         let tools = self.tools.as_ref().map(|source| &source.text);
         Some(json!([self.plain.text, tools, self.tokens, date]).to_string())
+    }
+
+    fn texts(&self) -> Option<Vec<String>> {
+        let sources = [Some(&self.plain), self.tools.as_ref()];
+        let texts = sources.into_iter().flatten();
+        let texts = texts.flat_map(|source| front::texts(&source.text));
+        let tokens = self.tokens.iter().map(|(_, token)| token.clone());
+        Some(texts.chain(tokens).collect())
     }
 }
 

@@ -11,6 +11,8 @@ mod postfix;
 mod scan;
 mod tag;
 
+use lexer::{Word, words};
+use literal::literal;
 use scan::{Part, next};
 use std::fmt::Write;
 use tag::Tags;
@@ -100,4 +102,68 @@ pub(super) fn read(source: &str) -> Result<Front, String> {
         source: written,
         generation: tags.generation,
     })
+}
+
+/// All texts of a template that can be read: between tags, and in quotes.
+pub(super) fn texts(source: &str) -> Vec<String> {
+    let source = source.replace("\r\n", "\n").replace('\r', "\n");
+    let (mut texts, mut rest) = (Vec::new(), &source[..]);
+    while let Some((before, part, after)) = next(rest) {
+        texts.push(before.to_string());
+        rest = after;
+        let Some(tag) = Part::of(part) else {
+            continue;
+        };
+        if tag.inside == "raw" && tag.block {
+            let (raw, after) = scan::raw(rest).unwrap_or((rest, ""));
+            texts.push(raw.to_string());
+            rest = after;
+            continue;
+        }
+        // Texts that follow each other are one.
+        let mut joined = false;
+        for word in words(tag.inside).unwrap_or_default() {
+            let text = match word {
+                Word::Text(quoted) => literal(quoted).ok(),
+                _ => None,
+            };
+            match (text, texts.last_mut()) {
+                (Some(text), Some(last)) if joined => *last += &text,
+                (Some(text), _) => {
+                    texts.push(text);
+                    joined = true;
+                    continue;
+                }
+                (None, _) => joined = false,
+            }
+        }
+    }
+    texts.push(rest.to_string());
+    texts.retain(|text| !text.is_empty());
+    texts.sort_unstable();
+    texts.dedup();
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_those_between_tags_and_in_quotes() {
+        let source = "a{# 'no' #}b{% if x == 'it\\'s' %}{{ \"c\" 'd' ~ 'e' }}\r\n{% endif %}\
+            {% raw %}{{ 'f' }}{% endraw %}g";
+        let wanted = [
+            "\n",
+            "a",
+            "b",
+            "cd",
+            "e",
+            "g",
+            "it's",
+            "{{ 'f' }}{% endraw %}",
+        ];
+        assert_eq!(texts(source), wanted);
+        assert_eq!(texts("{% 'a"), ["{% 'a"]);
+    }
 }

@@ -146,15 +146,12 @@ pub(super) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Whether Python shows the character as it is: Rust's own rule, but for combining characters,
-/// which Rust escapes at the beginning of a text, and for spaces.
+/// Whether Python shows the character as it is: Rust's own rule for a character behind others,
+/// since one that combines is escaped at the beginning of a text, and for spaces.
 pub(super) fn printable(c: char) -> bool {
-    if c == ' ' {
-        return true;
-    }
-    let shown = c.escape_debug().count() == 1 || matches!(c, '\'' | '"' | '\\');
-    let combines = c.escape_debug().count() > 1 && c.is_alphabetic();
-    (shown || combines) && !c.is_control() && !c.is_whitespace()
+    let alone = c.escape_debug().count() == 1 || matches!(c, '\'' | '"' | '\\');
+    let shown = alone || format!("a{c}").escape_debug().count() == 2;
+    c == ' ' || shown && !c.is_control() && !c.is_whitespace()
 }
 
 /// Arguments of a method that has none.

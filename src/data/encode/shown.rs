@@ -1,0 +1,135 @@
+//! What became of a text with stand-ins, and where they ended up.
+
+use super::marks::{CLOSE, OPEN};
+use super::veil::{ANSWERS, GAP, OTHERS, plain};
+use std::ops::Range;
+
+/// A text that was written with stand-ins, without them, and where they were.
+pub(super) struct Shown {
+    pub(super) text: String,
+    /// Characters that had one, in order, and whether the assistant wrote them.
+    hidden: Vec<(usize, bool)>,
+}
+
+impl Shown {
+    /// From the text with stand-ins, and the characters whose stand-ins are in the gap.
+    pub(super) fn new(veiled: &str, far: &[char]) -> Self {
+        let original = |code: u32| match code.checked_sub(GAP.start) {
+            Some(place) if GAP.contains(&code) => far.get(place as usize).copied(),
+            _ => char::from_u32(code),
+        };
+        let (mut text, mut hidden) = (String::with_capacity(veiled.len()), Vec::new());
+        for c in veiled.chars() {
+            let code = c as u32;
+            let answer = code >= ANSWERS;
+            let base = if answer { ANSWERS } else { OTHERS };
+            match code.checked_sub(base).and_then(original) {
+                Some(c) => {
+                    hidden.push((text.len(), answer));
+                    text.push(c);
+                }
+                None if [OPEN, CLOSE].contains(&c) => text.push('\u{FFFD}'),
+                None => text.push(c),
+            }
+        }
+        Self { text, hidden }
+    }
+
+    /// Whether a part has characters of others, and whether it has some of the assistant's.
+    pub(super) fn whose(&self, place: &Range<usize>) -> (bool, bool) {
+        let from = self.hidden.partition_point(|(at, _)| *at < place.start);
+        let inside = self.hidden[from..]
+            .iter()
+            .take_while(|(at, _)| *at < place.end);
+        inside.fold((false, false), |(others, answers), (_, answer)| {
+            (others || !answer, answers || *answer)
+        })
+    }
+
+    /// Parts of which all characters were hidden, but for those between them that never are.
+    pub(super) fn runs(&self) -> Vec<Range<usize>> {
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for (at, _) in &self.hidden {
+            let length = self.text[*at..].chars().next().map_or(1, char::len_utf8);
+            let open = |c: char| plain(c) || matches!(c, '"' | '\\');
+            match runs.last_mut() {
+                Some(run) if self.text[run.end..*at].chars().all(open) => run.end = at + length,
+                _ => runs.push(*at..at + length),
+            }
+        }
+        runs
+    }
+
+    /// Where parts of another text come from that is this one but for case, and for one place at
+    /// which a text became another that somebody wrote; `None` if it is not.
+    pub(super) fn source_of<'s>(
+        &'s self,
+        other: &'s str,
+        somebody_wrote: impl Fn(&str) -> bool,
+    ) -> Option<impl Fn(&Range<usize>) -> Range<usize> + 's> {
+        let [mine, theirs] = [self.text.as_str(), other].map(|text| {
+            let places = text.char_indices().map(|(at, c)| (at, Some(c)));
+            places.chain([(text.len(), None)]).collect::<Vec<_>>()
+        });
+        let same = |a: Option<char>, b: Option<char>| match (a, b) {
+            (Some(a), Some(b)) => a == b || a.to_lowercase().eq(b.to_lowercase()),
+            _ => false,
+        };
+        let most = mine.len().min(theirs.len()) - 1;
+        let pairs = mine.iter().zip(&theirs);
+        let before = pairs.take_while(|(a, b)| same(a.1, b.1)).count();
+        let pairs = mine.iter().rev().zip(theirs.iter().rev()).skip(1);
+        let after = pairs.take_while(|(a, b)| same(a.1, b.1)).count();
+        let after = after.min(most - before);
+        let (mine_end, theirs_end) = (mine.len() - 1 - after, theirs.len() - 1 - after);
+        let middle = mine[before].0..mine[mine_end].0;
+        let theirs_alone = self.whose(&middle) != (false, false);
+        let theirs_alone = theirs_alone && somebody_wrote(&self.text[middle]);
+        if !theirs_alone && (before < mine_end || before < theirs_end) {
+            return None;
+        }
+        let index = move |at: usize| theirs.partition_point(|(place, _)| *place < at);
+        Some(move |part: &Range<usize>| {
+            let (start, end) = (index(part.start), index(part.end));
+            let moved = |at: usize| at + mine_end - theirs_end;
+            let start = if start >= theirs_end {
+                moved(start)
+            } else {
+                start.min(before)
+            };
+            let end = if end <= before {
+                end
+            } else {
+                moved(end.max(theirs_end))
+            };
+            mine[start].0..mine[end].0
+        })
+    }
+}
+
+/// A text with marks around parts of it, and what the assistant said of that.
+pub(super) fn marked(
+    text: &str,
+    said: &[Range<usize>],
+    places: &[Range<usize>],
+) -> (String, Vec<Range<usize>>) {
+    let mut marked = String::with_capacity(text.len() + 6 * places.len());
+    let mut done = 0;
+    for place in places {
+        marked += &text[done..place.start];
+        marked.push(OPEN);
+        marked += &text[place.clone()];
+        marked.push(CLOSE);
+        done = place.end;
+    }
+    marked += &text[done..];
+    // Both marks of a part that ends where the assistant begins are before that.
+    let moved = |at: usize| {
+        let opened = places.partition_point(|place| place.start < at);
+        let closed = places.partition_point(|place| place.end <= at);
+        at + (opened + closed) * OPEN.len_utf8()
+    };
+    let said = said.iter();
+    let said = said.map(|span| moved(span.start)..moved(span.end));
+    (marked, said.collect())
+}
