@@ -158,7 +158,11 @@ impl<'r> Columns<'r> {
         for (column, value) in self.row {
             let cell = Cell { column, value };
             match read.contains(column.as_str()) {
-                true => left.extend(unread_keys(value).into_iter().map(|key| format!("{column}[].{key}"))),
+                true => left.extend(
+                    unread_keys(value)
+                        .into_iter()
+                        .map(|key| format!("{column}[].{key}")),
+                ),
                 false if cell.is_filled() => left.push(column.clone()),
                 false => {}
             }

@@ -52,7 +52,8 @@ impl Left {
 
     /// The error of a row that was too long, if that is why reading failed.
     pub(super) fn too_long(&self, path: &Path, row: usize) -> Option<Error> {
-        self.is_spent().then(|| by_row(wrong(path, row, too_long())))
+        self.is_spent()
+            .then(|| by_row(wrong(path, row, too_long())))
     }
 }
 
