@@ -1,6 +1,7 @@
 //! Flags of how the feedback is read.
 
 use super::put::{put, text};
+use burn_kto::Error;
 use burn_kto::align::Layers;
 use burn_kto::data::Format;
 use clap::Args;
@@ -167,5 +168,6 @@ impl Reading {
             layers,
             &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))),
         );
+        Ok(())
     }
 }

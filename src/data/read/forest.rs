@@ -102,7 +102,9 @@ impl Forest {
         let is_there: HashSet<usize> = order.iter().copied().collect();
         let left = self.messages.iter().enumerate();
         let left = left.filter(|(i, _)| !is_there.contains(i));
-        let left = left.map(|(_, sown)| (sown.file.clone(), sown.line)).collect();
+        let left = left
+            .map(|(_, sown)| (sown.file.clone(), sown.line))
+            .collect();
         for i in order.into_iter().rev() {
             let below = replies[i].iter().filter(|reply| is_there.contains(reply));
             let below: Vec<Value> = below

@@ -121,12 +121,10 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example, _) => {
-                sink.unit(match settings.choices.every_turn {
-                    true => example.into_turns(),
-                    false => vec![example],
-                })
-            }
+            Feedback::Sft(example, _) => sink.unit(match settings.choices.every_turn {
+                true => example.into_turns(),
+                false => vec![example],
+            }),
             Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
             Feedback::Scored(scored) => {
                 sink.unit(vec![SftExample::new(scored.prompt, scored.completion)])

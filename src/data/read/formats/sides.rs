@@ -83,17 +83,31 @@ const BEFORE: [&str; 14] = [
 
 /// What says that neither is better.
 const TIES: [&str; 11] = [
-    "tie", "both", "neither", "equal", "same", "similar", "draw", "none", "no_", "about_", "the_same",
+    "tie", "both", "neither", "equal", "same", "similar", "draw", "none", "no_", "about_",
+    "the_same",
 ];
 
 /// What says that nobody could tell.
 const UNSURE: [&str; 9] = [
-    "not_sure", "unsure", "unclear", "unknown", "undecided", "cannot", "can't", "n/a", "skip",
+    "not_sure",
+    "unsure",
+    "unclear",
+    "unknown",
+    "undecided",
+    "cannot",
+    "can't",
+    "n/a",
+    "skip",
 ];
 
 /// What may stand behind the name of the better side.
 const BETTER: [&str; 6] = [
-    "_is_much_better", "_is_slightly_better", "_is_better", "_better", "_wins", "_won",
+    "_is_much_better",
+    "_is_slightly_better",
+    "_is_better",
+    "_better",
+    "_wins",
+    "_won",
 ];
 
 /// Which answer is better.
@@ -149,7 +163,9 @@ impl<'r> Sides<'r> {
         // A verdict that is null is one that is missing.
         let is_named = |name: &str| columns.row.contains_key(name);
         VERDICTS.iter().any(|name| is_named(name))
-            || ["winner_model_a", "winner_model_b"].into_iter().all(is_named)
+            || ["winner_model_a", "winner_model_b"]
+                .into_iter()
+                .all(is_named)
             || self.scores(columns).is_some()
     }
 

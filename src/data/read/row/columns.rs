@@ -158,7 +158,11 @@ impl<'r> Columns<'r> {
         for (column, value) in self.row {
             let cell = Cell { column, value };
             match read.contains(column.as_str()) {
-                true => left.extend(unread_keys(value).into_iter().map(|key| format!("{column}[].{key}"))),
+                true => left.extend(
+                    unread_keys(value)
+                        .into_iter()
+                        .map(|key| format!("{column}[].{key}")),
+                ),
                 false if cell.is_filled() => left.push(column.clone()),
                 false => {}
             }
@@ -249,6 +253,7 @@ impl<'r> Columns<'r> {
     /// A score, which makes sense only without a label.
     pub(in crate::data) fn score(&self) -> Result<Option<f64>, Wrong> {
         self.unweighted("rows without a label")?;
-        self.given(&names::SCORE)?.map(Cell::number).transpose()
+        let score = self.find(&names::SCORE)?.filter(|score| score.is_filled());
+        score.map(Cell::number).transpose()
     }
 }

@@ -68,11 +68,7 @@ pub(in crate::data) fn preference(columns: &Columns<'_>) -> Result<Parsed, Wrong
 }
 
 /// A pair of whole conversations, which must begin alike.
-fn whole(
-    columns: &Columns<'_>,
-    chosen: Cell<'_>,
-    rejected: Cell<'_>,
-) -> Result<Parsed, Wrong> {
+fn whole(columns: &Columns<'_>, chosen: Cell<'_>, rejected: Cell<'_>) -> Result<Parsed, Wrong> {
     let (better, worse) = (chosen.read()?, rejected.read()?);
     let (chosen, rejected) = match (better.as_ref(), worse.as_ref()) {
         (Value::Null, _) | (_, Value::Null) => return Err(DropReason::EmptyCompletion.into()),
