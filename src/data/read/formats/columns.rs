@@ -36,6 +36,7 @@ pub(super) const FORM: Form = Form {
         "rejected",
         "chosen_messages",
         "rejected_messages",
+        "rejected_response",
         "text",
         "label",
         "kto_tag",
