@@ -452,6 +452,8 @@ fn verdicts_go_by_what_people_say() {
     (same["model_a"], same["model_b"]) = ("red".into(), "red".into());
     let loaded = read_preferences(rows(&[same, with("a".into())]).path());
     assert_eq!(loaded.unwrap().report.dropped[&DropReason::NoVerdict], 1);
+    // Odd ones are counted, unless all of them are.
+    dropped("A is worse", DropReason::UnclearVerdict);
     assert!(no_pair(&with("A is worse".into())).contains("must be a tie, or the name of one"));
 }
 
