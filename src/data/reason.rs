@@ -76,6 +76,7 @@ reasons! {
         NoLabel = "label is null",
         Tie = "neither answer is better",
         NoVerdict = "verdict on the answers is missing",
+        UnclearVerdict = "verdict names neither answer",
         TextTooLong = "a text is longer than 16 MiB",
         NoTreePrompt = "tree has no prompt",
         NoParent = "message answers one that is not there",

@@ -168,5 +168,6 @@ impl Reading {
             layers,
             &switches.map(|(flag, name, on)| (flag, name, on.then_some(true))),
         );
+        Ok(())
     }
 }

@@ -234,7 +234,7 @@ impl Reader {
     ) -> Result<(), Error> {
         self.settings.validate()?;
         let mapping = &self.settings.columns;
-        let mut mapped = BTreeSet::new();
+        let (mut mapped, mut unclear) = (BTreeSet::new(), None);
         let is_row = |row: &JsonRow| {
             let own = [&MESSAGES, &PROMPT];
             let is_row = |row: &JsonRow| {
@@ -258,7 +258,7 @@ impl Reader {
                     let added = forest.add(&file, line, row);
                     return added.map_err(|message| wrong(&file, line, message));
                 }
-                let taken = self.take(&file, line, &row, report, take);
+                let taken = self.take(&file, line, &row, report, take, &mut unclear);
                 // What the row lacks is what nobody had so far.
                 taken.map_err(|error| match (error, mapping.missing(&mapped)) {
                     (Error::Record { message, .. }, Some(missing)) => {
@@ -270,11 +270,15 @@ impl Reader {
         }
         let (trees, lost) = forest.grow();
         for tree in trees {
-            self.take(&tree.file, tree.line, &tree.row, report, take)?;
+            self.take(&tree.file, tree.line, &tree.row, report, take, &mut unclear)?;
         }
         for (file, line) in lost {
             self.sink(&file, line, report, take)
                 .dropped(DropReason::NoParent, None)?;
+        }
+        // Where none of the rows has a verdict, it is nobody's doubt but a column of something else.
+        if let Some(unclear) = unclear.filter(|_| report.is_without_verdict()) {
+            return Err(unclear);
         }
         if let Some(message) = mapping.missing(&mapped).filter(|_| report.rows > 0) {
             return Err(Error::Usage { message });
@@ -290,10 +294,16 @@ impl Reader {
         row: &JsonRow,
         report: &mut ReadReport,
         take: &mut dyn FnMut(Vec<T>) -> Result<(), Error>,
+        unclear: &mut Option<Error>,
     ) -> Result<(), Error> {
         let said = Format::parse(self.settings.format, row, &self.settings.choices);
         let said = said.map_err(|message| wrong(file, line, message))?;
         report.count_said(&said);
+        if let ([Parsed::Dropped(DropReason::UnclearVerdict)], Some(got)) =
+            (&said.what[..], &said.got)
+        {
+            unclear.get_or_insert_with(|| wrong(file, line, got));
+        }
         let mut sink = self.sink(file, line, report, take);
         said.what.into_iter().try_for_each(|parsed| match parsed {
             Parsed::Dropped(reason) => sink.dropped(reason, said.got.as_deref()),

@@ -72,6 +72,14 @@ impl ReadReport {
         }
     }
 
+    /// Whether there are two answers in rows, and in none of them a verdict.
+    pub(in crate::data) fn is_without_verdict(&self) -> bool {
+        let without = [DropReason::NoVerdict, DropReason::UnclearVerdict];
+        let dropped = without.iter().filter_map(|reason| self.dropped.get(reason));
+        let judged = self.formats.get(&Format::Verdict).copied();
+        judged.unwrap_or_default() <= dropped.sum()
+    }
+
     /// Counts what a row says besides what it is for.
     pub(in crate::data) fn count_said(&mut self, said: &Said) {
         *self.formats.entry(said.format).or_default() += 1;

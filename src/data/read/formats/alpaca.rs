@@ -2,10 +2,10 @@
 
 use crate::data::read::formats::form::{Form, Format};
 use crate::data::read::row::answer::Answer;
-use crate::data::read::row::asked::{asked, asked_in};
+use crate::data::read::row::asked::{asked, asked_in, more};
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::labelled::labelled;
-use crate::data::read::row::names::{INPUT, PROMPT};
+use crate::data::read::row::names::PROMPT;
 use crate::data::read::row::pair::{is_pair, preference};
 use crate::data::read::row::parsed::{Parsed, Wrong};
 use crate::data::reason::DropReason;
@@ -48,7 +48,7 @@ fn parse(columns: &Columns<'_>) -> Result<Parsed, Wrong> {
     let prompt = match instruction.is_given() {
         true => {
             columns.read_as(&PROMPT, instruction);
-            asked_in(columns, instruction, columns.given(&INPUT)?)?
+            asked_in(columns, instruction, more(columns)?)?
         }
         // The input stands alone.
         false => asked(columns)?.ok_or(DropReason::EmptyPrompt)?,

@@ -36,6 +36,7 @@ pub(super) const FORM: Form = Form {
         "rejected",
         "chosen_messages",
         "rejected_messages",
+        "rejected_response",
         "text",
         "label",
         "kto_tag",
@@ -54,10 +55,10 @@ fn parse(columns: &Columns<'_>, choices: &Choices) -> Result<Parsed, Wrong> {
     if is_pair(columns) {
         return preference(columns);
     }
-    let own = |column: &str| columns.row.get(column).is_some_and(|v| !v.is_null());
+    let own = |column| Cell::of(columns.row, column).is_some_and(Cell::is_filled);
     // A conversation is whole, so it goes before an answer of another name, but not before what
     // is called just so.
-    let is_answered = columns.gives(&COMPLETION) && !columns.gives(&PROMPT);
+    let is_answered = columns.fills(&COMPLETION) && !columns.fills(&PROMPT);
     let has_turns = columns.fills(&MESSAGES) || !columns.gives(&COMPLETION);
     if columns.gives(&MESSAGES) && has_turns && !own(COMPLETION.name) {
         let cell = columns.needs(&MESSAGES)?;

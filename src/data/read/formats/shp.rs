@@ -19,6 +19,8 @@ pub(super) const FORM: Form = Form {
         "labels",
         "score_A",
         "score_B",
+        "system",
+        "tools",
     ],
     beside: &[
         "post_id",

@@ -3,6 +3,7 @@
 use crate::data::read::row::cell::Cell;
 use crate::data::read::row::columns::Columns;
 use crate::data::read::row::parsed::Wrong;
+use crate::data::reason::DropReason;
 use serde_json::Value;
 
 /// What the columns of two answers are called, but for their ends.
@@ -257,7 +258,11 @@ impl<'r> Sides<'r> {
             _ if is_side(self.b) && !is_side(self.a) => Ok(Verdict::Second),
             _ if UNSURE.iter().any(|unsure| said.starts_with(unsure)) => Ok(Verdict::Missing),
             _ if TIES.iter().any(|tie| said.starts_with(tie)) => Ok(Verdict::Tie),
-            _ => Err(unclear()),
+            // Other rows may show that it is one of theirs.
+            _ => Err(match unclear() {
+                Wrong::Error(message) => Wrong::Useless(DropReason::UnclearVerdict, Some(message)),
+                useless => useless,
+            }),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) const FORM: Form = Form {
     format: Format::UltraFeedback,
     name: "ultra-feedback",
     recognises: |columns| columns.has(&["instruction", "completions"]),
-    reads: &["instruction", "completions"],
+    reads: &["instruction", "completions", "system", "tools"],
     beside: &["source", "models", "correct_answers", "incorrect_answers"],
     unweighted: Some("rows without a label"),
     parse: |columns, choices| parse(columns, choices.overall_score),

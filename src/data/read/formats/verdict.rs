@@ -27,8 +27,11 @@ pub(super) const FORM: Form = Form {
     },
     reads: &[
         "prompt",
-        "system",
+        "input",
+        "context",
         "history",
+        "system",
+        "tools",
         "response_0",
         "response_1",
         "better_response_id",

@@ -60,8 +60,12 @@ pub(in crate::data) fn asked_in(
 
 /// The prompt's column, and the one that belongs to it.
 fn found<'r>(columns: &Columns<'r>) -> Result<Option<(Cell<'r>, Option<Cell<'r>>)>, Wrong> {
-    if let Some(prompt) = columns.given(&PROMPT)? {
-        return Ok(Some((prompt, columns.given(&INPUT)?)));
+    // An empty text is still what another stands behind.
+    let prompt = columns.given(&PROMPT)?;
+    let is_text = prompt.is_some_and(|prompt| prompt.value.is_string());
+    let is_alone = !columns.fills(&INPUT);
+    if let Some(prompt) = prompt.filter(|prompt| is_text || is_alone || prompt.is_filled()) {
+        return Ok(Some((prompt, more(columns)?)));
     }
     // `input` and `context`: what is asked, and what belongs to it.
     let given = |name| columns.named(name).filter(|cell| cell.is_given());
@@ -71,6 +75,11 @@ fn found<'r>(columns: &Columns<'r>) -> Result<Option<(Cell<'r>, Option<Cell<'r>>
     };
     columns.read_as(&PROMPT, prompt);
     Ok(Some((prompt, context.filter(|_| input.is_some()))))
+}
+
+/// What belongs to a prompt beside it.
+pub(in crate::data) fn more<'r>(columns: &Columns<'r>) -> Result<Option<Cell<'r>>, Wrong> {
+    Ok(columns.find(&INPUT)?.filter(|more| more.is_filled()))
 }
 
 /// A text with another behind it.

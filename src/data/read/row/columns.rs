@@ -253,6 +253,7 @@ impl<'r> Columns<'r> {
     /// A score, which makes sense only without a label.
     pub(in crate::data) fn score(&self) -> Result<Option<f64>, Wrong> {
         self.unweighted("rows without a label")?;
-        self.given(&names::SCORE)?.map(Cell::number).transpose()
+        let score = self.find(&names::SCORE)?.filter(|score| score.is_filled());
+        score.map(Cell::number).transpose()
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn too_long() -> String {
 
 /// What to say of what is too long and begins so: a list may be that of all rows.
 pub(super) fn too_long_beginning(bytes: &[u8]) -> String {
-    let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_BEGINNING)]);
+    let begin = String::from_utf8_lossy(&bytes[..bytes.len().min(BEGINNING as usize)]);
     let text: String = begin.chars().filter(|c| !c.is_whitespace()).collect();
     let what = too_long();
     match text.contains("\":[{") {
@@ -77,7 +77,7 @@ pub(super) fn too_long_beginning(bytes: &[u8]) -> String {
 }
 
 /// Bytes of an object in which the list of its rows begins.
-const LONGEST_BEGINNING: usize = 4096;
+pub(super) const BEGINNING: u64 = 4096;
 
 /// A reader of one row after another, each within the limit.
 pub(super) fn limited<R: Read>(reader: R) -> (BufReader<Limited<R>>, Left) {

@@ -2,7 +2,7 @@
 
 use super::below::{Below, below};
 use super::json::{Elements, Strict};
-use super::limit::{LONGEST, limited, too_long_beginning};
+use super::limit::{BEGINNING, LONGEST, limited, too_long_beginning};
 use super::row::{JsonRow, by_row, shown, wrong};
 use super::wrong_json::not_json;
 use crate::error::Error;
@@ -93,11 +93,13 @@ impl Rows<'_> {
     }
 
     /// Objects one behind the other, over any number of lines.
-    fn objects(&mut self, reader: impl Read, passed: usize) -> Result<(), Error> {
+    fn objects(&mut self, mut reader: impl Read, passed: usize) -> Result<(), Error> {
         let path = self.path;
-        let (mut reader, left) = limited(reader);
-        let begin = reader.fill_buf().map_err(Error::io("read", path))?;
-        let too_long = too_long_beginning(begin);
+        let mut begin = Vec::new();
+        let read = reader.by_ref().take(BEGINNING).read_to_end(&mut begin);
+        read.map_err(Error::io("read", path))?;
+        let too_long = too_long_beginning(&begin);
+        let (reader, left) = limited(std::io::Cursor::new(begin).chain(reader));
         let mut index = 0;
         for value in Deserializer::from_reader(reader).into_iter::<Strict>() {
             index += 1;
