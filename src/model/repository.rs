@@ -10,7 +10,7 @@ pub(crate) struct Repository<'a> {
 
 impl<'a> Repository<'a> {
     /// Reads `owner/name[@revision]`; all after `@` is the revision, slashes and all.
-    #[cfg(any(test, feature = "llama"))]
+    #[cfg(any(test, all(feature = "llama", feature = "tokenizers")))]
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         match Self::split(text)? {
             (found, None) => Some(found),

@@ -2,7 +2,6 @@
 
 use crate::error::Error;
 use crate::model::files::{failed, is_there, read_json};
-use crate::model::repository::Repository;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -42,12 +41,12 @@ const FILES: [(&[&str], &str); 8] = [
 pub(super) fn check(folder: &Path) -> Result<(), Error> {
     if !folder.is_dir() {
         let name = folder.to_str().unwrap_or_default();
-        let hint = match (other(name), Repository::parse(name)) {
-            (Some(what), _) => format!(" ({what})"),
-            (None, Some(found)) if !is_there(folder) && !found.owner.starts_with('.') => {
+        let hint = match other(name) {
+            Some(what) => format!(" ({what})"),
+            None if is_hub_name(name) && !is_there(folder) => {
                 format!(" (there is nothing of that name; on the Hub it would be hf://{name})")
             }
-            _ => String::new(),
+            None => String::new(),
         };
         return Err(failed(folder, format!("is not a folder{hint}")));
     }
@@ -124,6 +123,13 @@ pub(super) fn hint(folder: &Path) -> String {
     found.map_or_else(String::new, |(name, what)| {
         format!(" ({name} is not read: {what})")
     })
+}
+
+/// Whether a path reads like `owner/name`.
+fn is_hub_name(path: &str) -> bool {
+    let words: Vec<&str> = path.split('/').collect();
+    let is_word = |word: &&str| !word.is_empty() && !word.starts_with('.');
+    words.len() == 2 && words.iter().all(is_word)
 }
 
 fn other(name: &str) -> Option<&'static str> {
