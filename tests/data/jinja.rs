@@ -316,8 +316,8 @@ fn a_long_conversation_is_dropped_where_a_short_one_ends_the_work() {
             assert_eq!(text, "Hi".repeat(count), "{look}");
         }
     }
-    // One that goes to their cube.
-    let source = "{% for a in messages %}{% for b in messages %}{% for c in messages %}{% for d in messages %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}x";
+    // One that takes their number to the fourth.
+    let source = "{% for a in messages %}{% for b in messages %}{% for c in messages %}{% for d in messages %}{% endfor %}{% endfor %}{% endfor %}{% endfor %}{{ messages[-1].content }}";
     let template = JinjaTemplate::new(source, "", "").unwrap();
     let encoder = Encoder::new(&ByteTokenizer, &template, 99);
     let rows = [3, 120, 3].map(|count| SftExample::new(turns(count), "Ho"));

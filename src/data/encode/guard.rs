@@ -28,6 +28,9 @@ pub(super) struct Guard {
     veil: Option<Veil>,
 }
 
+/// By which a template may put tokens of its own in a text, where somebody wrote something else.
+const EDITS: [&str; 3] = ["replace", "split", "join"];
+
 /// A conversation as the template writes it, and what of it the assistant said.
 type Written = (String, Vec<Range<usize>>);
 
@@ -78,7 +81,9 @@ impl Guard {
         let others: Vec<String> = special.iter().cloned().chain(marks).collect();
         let texts = made_of.as_ref();
         let literals = texts.map_or_else(|| Cow::Owned(literals(&template)), Cow::Borrowed);
-        let veil = Veil::new(&special, &others, &added, &literals, texts.is_some());
+        let plain = !EDITS.iter().any(|edit| template.contains(edit));
+        let lent = texts.filter(|_| plain).map(|texts| texts.as_slice());
+        let veil = Veil::new(&special, &others, &added, &literals, lent);
         let answers = Spellings::new(special, &added, &folded);
         let others = Spellings::new(others, &added, &folded);
         Self {

@@ -55,26 +55,32 @@ struct Start {
 }
 
 impl Veil {
-    /// For tokens of both sides, all tokens that there are, and texts that the template is written
-    /// with, if it tells all.
+    /// For tokens of both sides, all tokens that there are, texts that the template may compare
+    /// with, and all that it writes, if nothing else is among it and what people wrote.
     pub(super) fn new(
         answers: &[String],
         others: &[String],
         added: &[String],
         texts: &[String],
-        all_texts: bool,
+        lent: Option<&[String]>,
     ) -> Self {
         let mut far: Vec<char> = others.iter().flat_map(|token| token.chars()).collect();
         far.retain(|c| *c as u32 > 0xFFFD);
         far.sort_unstable();
         far.dedup();
         far.truncate(GAP.len());
-        let mut keys: Vec<Vec<char>> = others.iter().map(|token| key(token, texts)).collect();
+        // Words lend no signs.
+        let lent = lent.map(|texts| {
+            let signed = texts.iter().filter(|text| text.contains(is_sign));
+            signed.map(String::as_str).collect::<Vec<_>>()
+        });
+        let keys = others.iter().map(|token| match &lent {
+            Some(texts) => key(token, texts),
+            None => Vec::new(),
+        });
+        let mut keys: Vec<Vec<char>> = keys.collect();
         keys.sort_unstable();
         keys.dedup();
-        if !all_texts {
-            keys = vec![Vec::new()];
-        }
         Self {
             answers: Hidden::new(answers, added, texts, ANSWERS),
             others: Hidden::new(others, added, texts, OTHERS),
@@ -88,7 +94,7 @@ impl Veil {
         self.answers.all = all;
         self.others.all = all;
         if all {
-            self.keys = vec![Vec::new()];
+            self.keys.iter_mut().for_each(Vec::clear);
         }
         self
     }
@@ -130,11 +136,15 @@ impl Veil {
     }
 }
 
+/// What only the texts of a template can bring in, and what people wrote.
+fn is_sign(c: char) -> bool {
+    !c.is_alphanumeric() && !c.is_whitespace() && !MADE.contains(c)
+}
+
 /// Signs of a token that no text of the template lends: none ends with what the token begins with,
 /// begins with what it ends with, or is a part of it.
-fn key(token: &str, texts: &[String]) -> Vec<char> {
-    let sign = |c: &char| !c.is_alphanumeric() && !c.is_whitespace() && !MADE.contains(*c);
-    let mut key: Vec<char> = token.chars().filter(sign).collect();
+fn key(token: &str, texts: &[&str]) -> Vec<char> {
+    let mut key: Vec<char> = token.chars().filter(|c| is_sign(*c)).collect();
     key.sort_unstable();
     key.dedup();
     let cuts = token
@@ -142,7 +152,7 @@ fn key(token: &str, texts: &[String]) -> Vec<char> {
         .skip(1)
         .map(|(at, _)| token.split_at(at));
     let cuts: Vec<(&str, &str)> = cuts.collect();
-    for text in texts.iter().flat_map(|text| [text.as_str(), text.trim()]) {
+    for text in texts.iter().flat_map(|text| [*text, text.trim()]) {
         let begins = cuts
             .iter()
             .map(|cut| cut.0)
@@ -253,8 +263,8 @@ impl Hidden {
             });
             let bare = start.and_then(|start| {
                 let same = |text: &&String| {
-                    let here = rest.get(..text.len());
-                    here.is_some_and(|here| here.eq_ignore_ascii_case(text))
+                    let here = rest.as_bytes().get(..text.len());
+                    here.is_some_and(|here| here.eq_ignore_ascii_case(text.as_bytes()))
                 };
                 start.bare.iter().find(same)
             });
