@@ -15,6 +15,7 @@ mod jinja;
 #[path = "../common/hub.rs"]
 mod loopback;
 mod real_files;
+mod rows;
 mod sampling;
 mod sources;
 mod stream;
