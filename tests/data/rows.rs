@@ -79,6 +79,64 @@ fn other_shapes_of_tables_are_read_or_named() {
     assert!(error.contains(":1: is a table by columns"), "{error}");
 }
 
+#[test]
+fn a_row_makes_no_more_than_memory_can_hold() {
+    let turn = |role: &str, text: &str| json!({"role": role, "content": text});
+    let chat = |turns: usize, text: &str| {
+        let turns = (0..turns).flat_map(|_| [turn("user", text), turn("assistant", text)]);
+        json!({"messages": turns.collect::<Vec<_>>()})
+    };
+    let long = "x".repeat(1 << 20);
+    let turns = Reader::new().with_every_turn();
+    for too_much in [chat(5_000, "a"), chat(30, &long)] {
+        let file = file(lines(&[too_much, chat(200, "a")]));
+        let loaded = turns.sft(file.path()).unwrap();
+        assert_eq!(loaded.examples.len(), 200);
+        assert_eq!(loaded.report.dropped[&DropReason::MakesTooMuch], 1);
+        // The last turn alone is not too much.
+        assert_eq!(read_sft(file.path()).unwrap().examples.len(), 2);
+    }
+    let ranked = |n: usize, prompt: &str| {
+        let answers = (0..n).map(|i| json!({"text": i.to_string(), "rank": i}));
+        json!({"question": prompt, "answers": answers.collect::<Vec<_>>()})
+    };
+    let all = Reader::new().with_pairs(RankedPairs::All);
+    let many = file(lines(&[ranked(5_000, "?"), ranked(100, "?")]));
+    let loaded = all.preferences(many.path()).unwrap();
+    assert_eq!(loaded.examples.len(), 4_950);
+    assert_eq!(loaded.report.dropped[&DropReason::MakesTooMuch], 1);
+    assert_eq!(
+        Reader::new()
+            .preferences(many.path())
+            .unwrap()
+            .examples
+            .len(),
+        5_098
+    );
+    let wide = file(lines(&[ranked(300, &long), ranked(2, "?")]));
+    let dropped = [
+        Reader::new()
+            .preferences(wide.path())
+            .unwrap()
+            .report
+            .dropped,
+        read_binary(wide.path()).unwrap().report.dropped,
+        read_scored(wide.path()).unwrap().report.dropped,
+    ];
+    for dropped in dropped {
+        assert_eq!(dropped[&DropReason::MakesTooMuch], 1);
+    }
+    let error = Reader::new()
+        .with_strict()
+        .scored(wide.path())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with(":1: its examples would be longer than 256 MiB"),
+        "{error}"
+    );
+}
+
 #[cfg(feature = "csv")]
 mod table {
     use super::*;
