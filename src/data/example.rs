@@ -13,6 +13,22 @@ pub enum Prompt {
     Messages(Vec<Message>),
 }
 
+impl Prompt {
+    /// Bytes in memory, roughly.
+    pub(in crate::data) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Messages(messages) => messages.iter().map(bytes_of).sum(),
+        }
+    }
+}
+
+fn bytes_of(message: &Message) -> usize {
+    let extra = message.extra.iter();
+    let extra = extra.map(|(key, value)| key.len() + value.to_string().len());
+    size_of::<Message>() + message.role.len() + message.content.len() + extra.sum::<usize>()
+}
+
 impl From<&str> for Prompt {
     fn from(text: &str) -> Self {
         Self::Text(text.into())
@@ -198,8 +214,7 @@ impl SftExample {
         let mut turns = Vec::new();
         if let Prompt::Messages(messages) = &self.prompt {
             for (i, message) in messages.iter().enumerate() {
-                let said = message.role == "assistant" && !message.content.trim().is_empty();
-                if i > 0 && said && not_learned(message).is_none() {
+                if i > 0 && is_answer(message) {
                     turns.push(Self::new(messages[..i].to_vec(), message.content.as_str()));
                 }
             }
@@ -207,6 +222,27 @@ impl SftExample {
         turns.push(self);
         turns
     }
+
+    /// Bytes of what [`into_turns`](Self::into_turns) makes, roughly: each turn has all before it.
+    pub(in crate::data) fn bytes_of_turns(&self) -> usize {
+        let Prompt::Messages(messages) = &self.prompt else {
+            return self.prompt.bytes();
+        };
+        let (mut before, mut all) = (0_usize, 0_usize);
+        for message in messages {
+            if is_answer(message) {
+                all = all.saturating_add(before);
+            }
+            before += bytes_of(message);
+        }
+        all.saturating_add(before)
+    }
+}
+
+/// Whether a turn can be a demonstration.
+fn is_answer(message: &Message) -> bool {
+    let said = message.role == "assistant" && !message.content.trim().is_empty();
+    said && not_learned(message).is_none()
 }
 
 impl BinaryExample {

@@ -78,6 +78,7 @@ reasons! {
         NoVerdict = "verdict on the answers is missing",
         UnclearVerdict = "verdict names neither answer",
         TextTooLong = "a text is longer than 16 MiB",
+        MakesTooMuch = "its examples would be longer than 256 MiB",
         NoTreePrompt = "tree has no prompt",
         NoParent = "message answers one that is not there",
         MessageDeleted = "message is deleted",

@@ -16,6 +16,7 @@ mod jinja;
 mod loopback;
 mod real_files;
 mod real_rows;
+mod rows;
 mod sampling;
 mod sources;
 mod stream;

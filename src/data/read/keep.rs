@@ -17,6 +17,9 @@ pub trait ReadExample: FromRow {}
 
 impl<T: FromRow> ReadExample for T {}
 
+/// Bytes of the examples of one row, which may be the square of its own: a prompt is in each.
+const MOST: usize = 256 << 20;
+
 /// What makes examples of rows, for the kinds of this crate only.
 pub trait FromRow: Example + Send + 'static {
     /// Hands on what it makes of what a row says, or says why not.
@@ -38,6 +41,9 @@ impl FromRow for BinaryExample {
         match feedback {
             Feedback::Binary(example) => sink.unit(vec![example]),
             Feedback::Preference(pair) => sink.unit(pair.into_binary().into()),
+            Feedback::Ranked(ranked) if ranked.bytes_of_each() > MOST => {
+                sink.dropped(DropReason::MakesTooMuch, None)
+            }
             Feedback::Ranked(ranked) => {
                 let (thumbs, middle) = ranked.thumbs();
                 sink.left_out(LeftOutReason::AtMedian, middle)?;
@@ -70,6 +76,9 @@ impl FromRow for PreferenceExample {
     ) -> Result<(), Error> {
         match feedback {
             Feedback::Preference(example) => sink.unit(vec![example]),
+            Feedback::Ranked(ranked) if ranked.bytes_of_pairs(settings.pairs) > MOST => {
+                sink.dropped(DropReason::MakesTooMuch, None)
+            }
             Feedback::Ranked(ranked) => {
                 let pairs = ranked.pairs(settings.pairs);
                 if pairs.is_empty() {
@@ -98,6 +107,9 @@ impl FromRow for ScoredExample {
     ) -> Result<(), Error> {
         match feedback {
             Feedback::Scored(example) => sink.unit(vec![example]),
+            Feedback::Ranked(ranked) if ranked.bytes_of_each() > MOST => {
+                sink.dropped(DropReason::MakesTooMuch, None)
+            }
             Feedback::Ranked(ranked) => {
                 let scored = ranked.scored();
                 if scored.is_empty() {
@@ -121,10 +133,13 @@ impl FromRow for SftExample {
         sink: &mut Sink<'_, Self>,
     ) -> Result<(), Error> {
         match feedback {
-            Feedback::Sft(example, _) => sink.unit(match settings.choices.every_turn {
-                true => example.into_turns(),
-                false => vec![example],
-            }),
+            Feedback::Sft(example, _) => match settings.choices.every_turn {
+                true if example.bytes_of_turns() > MOST => {
+                    sink.dropped(DropReason::MakesTooMuch, None)
+                }
+                true => sink.unit(example.into_turns()),
+                false => sink.unit(vec![example]),
+            },
             Feedback::Preference(pair) => sink.unit(vec![pair.into_sft()]),
             Feedback::Scored(scored) => {
                 sink.unit(vec![SftExample::new(scored.prompt, scored.completion)])

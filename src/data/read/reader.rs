@@ -12,7 +12,7 @@ use crate::data::read::report::ReadReport;
 use crate::data::read::row::names::{MESSAGES, PROMPT};
 use crate::data::read::row::parsed::Parsed;
 use crate::data::read::row::ranked::RankedPairs;
-use crate::data::read::rows::{JsonRow, for_each_row, wrong};
+use crate::data::read::rows::{JsonRow, Known, for_each_row, wrong};
 use crate::data::read::settings::ReadSettings;
 use crate::data::read::source::files::files;
 use crate::data::reason::{DropReason, LeftOutReason};
@@ -246,12 +246,16 @@ impl Reader {
                 is_row(&row)
             }
         };
+        let known = Known {
+            is_row: &is_row,
+            is_column: &|name| Format::names_of_columns().any(|known| known == name),
+        };
         let source = files(path)?;
         report.files_left_out = source.left_out;
         let mut forest = Forest::default();
         for file in source.files {
             report.files += 1;
-            for_each_row(&file, &is_row, |line, mut row| {
+            let beside = for_each_row(&file, &known, |line, mut row| {
                 report.rows += 1;
                 report.count_named(mapping.apply(&mut row, &mut mapped));
                 if self.is_flat(&row) {
@@ -267,6 +271,7 @@ impl Reader {
                     (error, _) => error,
                 })
             })?;
+            report.count_unread(beside);
         }
         let (trees, lost) = forest.grow();
         for tree in trees {

@@ -103,7 +103,7 @@ impl ReadReport {
     }
 
     /// Names columns that were not read.
-    fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
+    pub(in crate::data) fn count_unread(&mut self, columns: impl IntoIterator<Item = String>) {
         for column in columns {
             if self.unread.len() < 100 || self.unread.contains_key(&column) {
                 *self.unread.entry(column).or_default() += 1;

@@ -15,6 +15,17 @@ pub enum RankedPairs {
     Extremes,
 }
 
+impl RankedPairs {
+    /// How many pairs so many answers make at most.
+    fn most(self, answers: usize) -> usize {
+        match self {
+            Self::Adjacent => answers.saturating_sub(1),
+            Self::All => answers.saturating_mul(answers.saturating_sub(1)) / 2,
+            Self::Extremes => 1,
+        }
+    }
+}
+
 /// A prompt and its answers with scores, higher being better; or without, where nobody ranked them.
 #[derive(Debug)]
 pub struct Ranked {
@@ -31,6 +42,25 @@ impl Ranked {
             .collect();
         order.sort_by(|a, b| b.1.total_cmp(&a.1));
         order
+    }
+
+    /// Bytes of the pairs, roughly: each has the prompt and two answers.
+    pub(in crate::data) fn bytes_of_pairs(&self, which: RankedPairs) -> usize {
+        let n = self.ranked();
+        self.bytes_of(which.most(n), 2)
+    }
+
+    /// Bytes of an example of each answer, roughly.
+    pub(in crate::data) fn bytes_of_each(&self) -> usize {
+        self.bytes_of(self.ranked(), 1)
+    }
+
+    /// Bytes of so many examples with so many answers each, of the mean length.
+    fn bytes_of(&self, examples: usize, answers: usize) -> usize {
+        let all: usize = self.answers.iter().map(|(text, _)| text.len()).sum();
+        let mean = all / self.answers.len().max(1);
+        let one = size_of::<PreferenceExample>() + self.prompt.bytes() + answers * mean;
+        examples.saturating_mul(one)
     }
 
     pub(in crate::data) fn pairs(&self, which: RankedPairs) -> Vec<PreferenceExample> {

@@ -30,19 +30,11 @@ pub(in crate::data) fn has_long_text(value: &Value) -> bool {
 #[derive(Clone)]
 pub(super) struct Left {
     bytes: Rc<Cell<usize>>,
-    /// The last byte that was read, line ends aside.
-    last: Rc<Cell<u8>>,
 }
 
 impl Left {
     pub(super) fn begin(&self) {
         self.bytes.set(LONGEST);
-    }
-
-    /// The last byte of what was read, line ends aside.
-    #[cfg(feature = "csv")]
-    pub(super) fn last(&self) -> u8 {
-        self.last.get()
     }
 
     /// Whether a row was too long.
@@ -83,7 +75,6 @@ pub(super) const BEGINNING: u64 = 4096;
 pub(super) fn limited<R: Read>(reader: R) -> (BufReader<Limited<R>>, Left) {
     let left = Left {
         bytes: Rc::new(Cell::new(LONGEST)),
-        last: Rc::default(),
     };
     let limited = Limited {
         reader,
@@ -104,10 +95,6 @@ impl<R: Read> Read for Limited<R> {
         let most = buffer.len().min(left);
         let read = self.reader.read(&mut buffer[..most])?;
         self.left.bytes.set(left - read);
-        let mut bytes = buffer[..read].iter().rev();
-        if let Some(last) = bytes.find(|byte| !matches!(byte, b'\r' | b'\n')) {
-            self.left.last.set(*last);
-        }
         if read == 0 && most < buffer.len() && left == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, too_long()));
         }

@@ -5,6 +5,8 @@ mod json;
 mod kind;
 mod limit;
 mod open;
+#[cfg(feature = "csv")]
+mod record;
 mod row;
 #[cfg(feature = "csv")]
 mod separated;
@@ -15,7 +17,7 @@ mod wrong_json;
 
 pub(super) use json::{is_empty, parse, without_nulls};
 pub(super) use limit::has_long_text;
-pub(super) use row::{JsonRow, short, shown, wrong};
+pub(super) use row::{JsonRow, Known, short, shown, wrong};
 
 use crate::error::Error;
 use open::open;
@@ -25,12 +27,12 @@ use std::path::Path;
 use text::Rows;
 
 /// Calls `row` with each row and its line (its place in an array or a table, from 1). One row is in
-/// memory at a time. `is_row` tells by an object's columns whether it is one, or has rows below it.
+/// memory at a time. Hands back the names of what the file has beside its rows and nobody reads.
 pub(in crate::data) fn for_each_row(
     path: &Path,
-    is_row: &dyn Fn(&JsonRow) -> bool,
+    known: &Known<'_>,
     mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     if path.is_dir() {
         let source = io::Error::new(io::ErrorKind::IsADirectory, "is a folder, not a file");
         return Err(Error::io("read", path)(source));
@@ -46,23 +48,25 @@ pub(in crate::data) fn for_each_row(
     let start = skip_space(reader.as_mut()).map_err(Error::io("read", path))?;
     let mut rows = Rows {
         path,
-        is_row,
+        known,
         take: &mut row,
+        beside: Vec::new(),
     };
     match start.byte {
-        None => Err(Error::source(path, "is empty")),
-        Some(b'[') => rows.array(reader, start.lines),
-        Some(b'{') => rows.lines(reader, start.lines),
-        Some(b'P') if begins_with(reader.as_mut(), b"PAR1") => table(path, row),
+        None => return Err(Error::source(path, "is empty")),
+        Some(b'[') => rows.array(reader, start.lines)?,
+        Some(b'{') => rows.lines(reader, start.lines)?,
+        Some(b'P') if begins_with(reader.as_mut(), b"PAR1") => table(path, rows.take)?,
         Some(b'v') if begins_with(reader.as_mut(), b"version https://git-lfs") => {
             let what = "is a Git LFS pointer, not the data: run `git lfs pull`";
-            Err(Error::source(path, what))
+            return Err(Error::source(path, what));
         }
-        Some(_) => match delimiter(path, reader.as_mut(), is_row)? {
-            Some(delimiter) => separated(path, reader, delimiter, start.lines, row),
-            None => rows.lines(reader, start.lines),
+        Some(_) => match delimiter(path, reader.as_mut(), known.is_row)? {
+            Some(delimiter) => separated(path, reader, delimiter, start.lines, rows.take)?,
+            None => rows.lines(reader, start.lines)?,
         },
     }
+    Ok(rows.beside)
 }
 
 #[cfg(feature = "parquet")]
@@ -87,8 +91,16 @@ fn separated(
     Err(open::not_built(path, "is a CSV file", "csv"))
 }
 
-/// What separates the columns of a table that is a text, if it is one: by its ending, or because
-/// its first line names columns of a row.
+/// What a first line says that Excel reads and does not show, as `sep=;`.
+fn separator(line: &str) -> Option<u8> {
+    match line.trim_end_matches('\r').as_bytes() {
+        [b's', b'e', b'p', b'=', separator] => Some(*separator),
+        _ => None,
+    }
+}
+
+/// What separates the columns of a table that is a text, if it is one: as its first line says, by
+/// its ending, or because its first line names columns of a row.
 fn delimiter(
     path: &Path,
     reader: &mut dyn BufRead,
@@ -97,6 +109,9 @@ fn delimiter(
     let begin = reader.fill_buf().map_err(Error::io("read", path))?;
     let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
     let line = String::from_utf8_lossy(line);
+    if let Some(said) = separator(&line) {
+        return Ok(Some(said));
+    }
     let count = |delimiter: &u8| line.matches(char::from(*delimiter)).count();
     let likely = [b',', b'\t', b';'].into_iter().max_by_key(count);
     let likely = likely.filter(|delimiter| count(delimiter) > 0);

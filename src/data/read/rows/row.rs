@@ -7,6 +7,14 @@ use std::path::Path;
 /// A line, an element of an array, or a row of a table: columns by name, values as JSON has them.
 pub(in crate::data) type JsonRow = Map<String, Value>;
 
+/// What is known of rows where files are read.
+pub(in crate::data) struct Known<'a> {
+    /// Whether an object's columns are those of a row.
+    pub(in crate::data) is_row: &'a dyn Fn(&JsonRow) -> bool,
+    /// Whether a name is of a column that some row has.
+    pub(in crate::data) is_column: &'a dyn Fn(&str) -> bool,
+}
+
 /// Says row rather than line: arrays and tables have no lines.
 pub(super) fn by_row(error: Error) -> Error {
     match error {

@@ -1,16 +1,21 @@
 //! Tables as text: a line of names, then a row a record, with commas, tabs or semicolons between.
 
-use super::limit::{Left, limited};
+use super::record::{Cell, Record, Records};
 use super::row::{JsonRow, wrong};
 use crate::error::Error;
-use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 use serde_json::Value;
 use std::collections::HashSet;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// Calls `row` with each record and its line; cells are texts, empty ones null. `passed` lines were
-/// before the names.
+/// What tables write where there is nothing: of Python, of databases and of R. In quotes it is a
+/// text.
+const NULLS: [&[u8]; 9] = [
+    b"None", b"null", b"NULL", b"NaN", b"nan", b"N/A", b"NA", b"<NA>", b"\\N",
+];
+
+/// Calls `row` with each record and its line; cells are texts, empty ones and [`NULLS`] null.
+/// `passed` lines were before the names.
 pub(super) fn for_each(
     path: &Path,
     reader: Box<dyn BufRead>,
@@ -18,99 +23,61 @@ pub(super) fn for_each(
     passed: usize,
     mut row: impl FnMut(usize, JsonRow) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let (reader, left) = limited(reader);
-    let mut table = ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .from_reader(reader);
-    let mut record = ByteRecord::new();
-    if !next(path, &mut table, &mut record, &left, passed)? {
-        return Err(Error::source(path, "is empty"));
+    let mut records = Records::new(path, BufReader::new(reader), delimiter, passed);
+    let mut header = records.next()?;
+    if header.as_ref().is_some_and(says_separator) {
+        header = records.next()?;
     }
-    let names = names(path, &record, passed + 1)?;
-    // The line of a record whose last field has several.
-    let mut open = None;
-    while next(path, &mut table, &mut record, &left, passed)? {
-        let line = record.position().map_or(0, |at| at.line() as usize) + passed;
-        let last = record.iter().next_back().unwrap_or_default();
-        open = last.contains(&b'\n').then_some(line);
-        let cells = record.iter().zip(&names).map(|(bytes, name)| {
-            let text = text(path, line, bytes)?;
-            let value = match text {
-                "" => Value::Null,
-                text => text.into(),
+    let header = header.ok_or_else(|| Error::source(path, "is empty"))?;
+    let names = names(path, &header)?;
+    while let Some(Record { line, cells }) = records.next()? {
+        if cells.len() != names.len() {
+            let message = format!(
+                "has {} fields, where the first line names {} columns: a field with the separator, \
+                 a quote or a line end in it stands in quotes",
+                cells.len(),
+                names.len()
+            );
+            return Err(wrong(path, line, message));
+        }
+        let cells = cells.into_iter().zip(&names).map(|(cell, name)| {
+            let is_null = cell.bytes.is_empty() || !cell.quoted && NULLS.contains(&&cell.bytes[..]);
+            let value = match is_null {
+                true => Value::Null,
+                false => text(path, line, cell.bytes)?.into(),
             };
             Ok((name.clone(), value))
         });
         row(line, cells.collect::<Result<JsonRow, Error>>()?)?;
     }
-    match open.filter(|_| left.last() != b'"') {
-        Some(line) => Err(wrong(path, line, "has a quote that is not closed")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
-/// Reads the next record, if there is one.
-fn next<R: Read>(
-    path: &Path,
-    table: &mut csv::Reader<R>,
-    record: &mut ByteRecord,
-    left: &Left,
-    passed: usize,
-) -> Result<bool, Error> {
-    left.begin();
-    let line = table.position().line() as usize + passed;
-    table.read_byte_record(record).map_err(|error| {
-        if let Some(too_long) = left.too_long(path, line) {
-            return match too_long {
-                Error::Row { message, .. } => {
-                    wrong(path, line, format!("{message}: is a quote not closed?"))
-                }
-                other => other,
-            };
-        }
-        match error.into_kind() {
-            ErrorKind::Io(source) => Error::io("read", path)(source),
-            ErrorKind::UnequalLengths {
-                pos,
-                expected_len,
-                len,
-            } => {
-                let line = pos.map_or(line, |at| at.line() as usize + passed);
-                let message = format!(
-                    "has {len} fields, where the first line names {expected_len} columns: a field \
-                     with the separator, a quote or a line end in it stands in quotes"
-                );
-                wrong(path, line, message)
-            }
-            other => wrong(path, line, format!("is not CSV: {other:?}")),
-        }
-    })
+/// Whether a record is a line `sep=;`, cut at what it names.
+fn says_separator(record: &Record) -> bool {
+    matches!(&record.cells[..], [said, rest] if said.bytes == b"sep=" && rest.bytes.is_empty())
 }
 
 /// The names of the columns, each once. One without a name has its number: an index that was
 /// written along.
-fn names(path: &Path, record: &ByteRecord, line: usize) -> Result<Vec<String>, Error> {
+fn names(path: &Path, header: &Record) -> Result<Vec<String>, Error> {
     let mut seen = HashSet::new();
-    let name = |(i, bytes): (usize, &[u8])| {
-        let name = text(path, line, bytes)?.trim();
-        let name = match name {
+    let name = |(i, cell): (usize, &Cell)| {
+        let name = text(path, header.line, cell.bytes.clone())?;
+        let name = match name.trim() {
             "" => format!("column {}", i + 1),
             name => name.to_string(),
         };
         if !seen.insert(name.clone()) {
-            return Err(wrong(
-                path,
-                line,
-                format!("column \"{name}\" is there twice"),
-            ));
+            let message = format!("column \"{name}\" is there twice");
+            return Err(wrong(path, header.line, message));
         }
         Ok(name)
     };
-    record.iter().enumerate().map(name).collect()
+    header.cells.iter().enumerate().map(name).collect()
 }
 
-fn text<'b>(path: &Path, line: usize, bytes: &'b [u8]) -> Result<&'b str, Error> {
-    std::str::from_utf8(bytes)
+fn text(path: &Path, line: usize, bytes: Vec<u8>) -> Result<String, Error> {
+    String::from_utf8(bytes)
         .map_err(|_| wrong(path, line, "is not valid UTF-8: save the table as UTF-8"))
 }

@@ -1,9 +1,9 @@
 //! Rows of JSON: lines, one array, or objects over several lines.
 
-use super::below::{Below, below};
+use super::below::{Below, below, is_by_columns};
 use super::json::{Elements, Strict};
 use super::limit::{BEGINNING, LONGEST, limited, too_long_beginning};
-use super::row::{JsonRow, by_row, shown, wrong};
+use super::row::{JsonRow, Known, by_row, shown, wrong};
 use super::wrong_json::not_json;
 use crate::error::Error;
 use serde::Deserializer as _;
@@ -11,10 +11,12 @@ use serde_json::{Deserializer, Value};
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-/// What takes rows: with a line or a place, and whether its columns are those of a row.
+/// What takes rows, with a line or a place.
 pub(super) struct Rows<'a> {
     pub(super) path: &'a Path,
-    pub(super) is_row: &'a dyn Fn(&JsonRow) -> bool,
+    pub(super) known: &'a Known<'a>,
+    /// Names of what is beside the rows.
+    pub(super) beside: Vec<String>,
     pub(super) take: &'a mut dyn FnMut(usize, JsonRow) -> Result<(), Error>,
 }
 
@@ -53,6 +55,7 @@ impl Rows<'_> {
     ) -> Result<(), Error> {
         let path = self.path;
         let (mut bytes, mut is_first) = (Vec::new(), true);
+        let mut only = None;
         for line in passed + 1.. {
             bytes.clear();
             let mut limited = reader.as_mut().take(LONGEST as u64 + 1);
@@ -71,8 +74,17 @@ impl Rows<'_> {
             if text.is_empty() {
                 continue;
             }
+            if let Some((line, first)) = only.take() {
+                self.row(line, first)?;
+            }
             match serde_json::from_str(text) {
-                Ok(Strict(value)) => self.line(line, object(path, line, value)?)?,
+                Ok(Strict(value)) => {
+                    let object = object(path, line, value)?;
+                    match is_first {
+                        true => only = Some((line, object)),
+                        false => self.row(line, object)?,
+                    }
+                }
                 Err(error) if is_first && error.is_eof() && text.starts_with('{') => {
                     let all = std::io::Cursor::new(std::mem::take(&mut bytes)).chain(reader);
                     return self.objects(all, line - 1);
@@ -89,7 +101,7 @@ impl Rows<'_> {
             }
             is_first = false;
         }
-        Ok(())
+        only.map_or(Ok(()), |(line, object)| self.only(line, object))
     }
 
     /// Objects one behind the other, over any number of lines.
@@ -100,14 +112,20 @@ impl Rows<'_> {
         read.map_err(Error::io("read", path))?;
         let too_long = too_long_beginning(&begin);
         let (reader, left) = limited(std::io::Cursor::new(begin).chain(reader));
-        let mut index = 0;
+        let (mut index, mut only) = (0, None);
         for value in Deserializer::from_reader(reader).into_iter::<Strict>() {
             index += 1;
+            if let Some(first) = only.take() {
+                self.row(1, first).map_err(by_row)?;
+            }
             match value {
                 Ok(Strict(value)) => {
                     left.begin();
                     let object = object(path, index, value).map_err(by_row)?;
-                    self.line(index, object).map_err(by_row)?;
+                    match index {
+                        1 => only = Some(object),
+                        _ => self.row(index, object).map_err(by_row)?,
+                    }
                 }
                 Err(error) if error.is_io() => {
                     return Err(match left.is_spent() {
@@ -121,14 +139,29 @@ impl Rows<'_> {
                 }
             }
         }
-        Ok(())
+        only.map_or(Ok(()), |object| self.only(1, object).map_err(by_row))
     }
 
-    /// A row, or an object with the rows below it.
-    fn line(&mut self, place: usize, object: JsonRow) -> Result<(), Error> {
-        match below(object, self.is_row) {
-            Below::Row(row) => (self.take)(place, row),
-            Below::Rows(rows) => {
+    /// A row among others: a list of objects in it is its own.
+    fn row(&mut self, place: usize, row: JsonRow) -> Result<(), Error> {
+        if is_by_columns(&row) {
+            return Err(wrong(
+                self.path,
+                place,
+                "is a table by columns, where rows are needed: write it by rows, in pandas with \
+                 orient=\"records\", lines=True",
+            ));
+        }
+        (self.take)(place, row)
+    }
+
+    /// The one object of a file: a row, or an object with the rows below it.
+    fn only(&mut self, place: usize, object: JsonRow) -> Result<(), Error> {
+        let below = below(object, self.known);
+        match below.map_err(|message| wrong(self.path, place, message))? {
+            Err(row) => self.row(place, row),
+            Ok(Below { rows, beside }) => {
+                self.beside = beside;
                 for (i, value) in rows.into_iter().enumerate() {
                     let row = self::object(self.path, i + 1, value);
                     row.and_then(|row| (self.take)(i + 1, row))
@@ -136,17 +169,6 @@ impl Rows<'_> {
                 }
                 Ok(())
             }
-            Below::Columns => Err(wrong(
-                self.path,
-                place,
-                "is a table by columns, where rows are needed: write it by rows, in pandas with \
-                 orient=\"records\", lines=True",
-            )),
-            Below::Several(names) => Err(wrong(
-                self.path,
-                place,
-                format!("has lists of rows below {names}: leave the one that is to be read"),
-            )),
         }
     }
 }

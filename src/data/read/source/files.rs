@@ -2,6 +2,7 @@
 
 use crate::data::read::rows::short;
 use crate::data::read::source::card::{CARD, card};
+use crate::data::read::source::made::{is_made, is_of_run, is_run};
 use crate::data::read::source::names::{is_data, is_unread};
 use crate::data::read::source::split::{Source, is_about, split};
 use crate::error::Error;
@@ -17,7 +18,8 @@ use std::path::{Path, PathBuf};
 /// name (of a pattern the shortest). What cannot be looked at (a link to nothing), and what has the
 /// name of data but is neither file nor folder (a pipe), is an error. In a folder, hidden files and
 /// those with other endings (`.txt`, but also `.arrow` or `.jsonl.bz2`) are passed over, and so is
-/// what is about the data (`dataset_infos.json`). A path that is no folder and no pattern is taken
+/// what is about the data (`dataset_infos.json`) and what was made of it: runs, models, token
+/// caches. A path that is no folder and no pattern is taken
 /// as it is, so that a pipe can be read.
 ///
 /// Of a folder those files are meant that are trained on, as of a data set on the Hub: those that
@@ -49,6 +51,8 @@ pub(in crate::data) fn files(path: &Path) -> Result<Source, Error> {
             split(&card, all, inside).map_err(|why| Error::source(path, short(&why)))?;
         let mut left_out: Vec<String> = others.iter().map(inside).collect();
         left_out.extend(found.unread);
+        let made = found.made.iter();
+        left_out.extend(made.map(|folder| format!("{}/", inside(folder))));
         return Ok(Source { files, left_out });
     }
     let pattern = path.to_string_lossy();
@@ -82,6 +86,8 @@ struct DataFiles {
     files: Vec<PathBuf>,
     /// Names in folders that are not of data files that can be read, but of data.
     unread: Vec<String>,
+    /// Folders in folders with what is made of data.
+    made: Vec<PathBuf>,
     /// What was there before, by its real path: links may lead back.
     seen: HashSet<PathBuf>,
 }
@@ -98,16 +104,21 @@ impl DataFiles {
         let mut entries = entries.map_err(Error::io("read", folder))?;
         // The order decides which of two names is the first.
         entries.sort();
+        let is_run = is_run(folder);
         for path in entries {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with('.') {
                 continue;
             }
             let real = path.canonicalize().map_err(Error::io("read", &path))?;
-            if real.is_dir() {
+            if real.is_dir() && is_made(&real) {
+                self.made.push(path);
+            } else if real.is_dir() {
                 self.folder(&path)?;
             } else if is_about(&name) {
                 continue;
+            } else if is_run && is_of_run(&name) {
+                self.unread.push(name.into_owned());
             } else if is_data(&path) {
                 self.file(path, real)?;
             } else if is_unread(&path) {
@@ -199,6 +210,66 @@ mod tests {
         let found = files(root).unwrap();
         assert_eq!(found.files, [root.join("3.jsonl")]);
         assert_eq!(found.left_out, ["1.arrow", "2.jsonl.bz2"]);
+    }
+
+    #[test]
+    fn what_was_made_of_the_data_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let make = |names: &[&str]| {
+            for name in names {
+                let path = root.join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "{}").unwrap();
+            }
+        };
+        make(&["1.jsonl", "a/2.json", "b/config.json", "b/3.json"]);
+        let expected = ["1.jsonl", "a/2.json", "b/3.json"].map(|name| root.join(name));
+        // A run has its settings before anything else.
+        make(&[
+            "runs/new/run.toml",
+            "runs/old/metrics.jsonl",
+            "runs/old/trainer.json",
+        ]);
+        make(&[
+            "runs/old/model/config.json",
+            "runs/old/checkpoint/manifest.json",
+        ]);
+        make(&["saved/state.json", "saved/model.bpk", "saved/manifest.json"]);
+        make(&[
+            "tokens/0/meta.json",
+            "tokens/0/tokens.bin",
+            "tokens/0/index.bin",
+        ]);
+        make(&[
+            "base/config.json",
+            "base/model.safetensors",
+            "base/vocab.json",
+        ]);
+        make(&[
+            "lora/adapter_config.json",
+            "lora/adapter_model.safetensors",
+            "lora/x.json",
+        ]);
+        let found = files(root).unwrap();
+        assert_eq!(found.files, expected);
+        let made = [
+            "base/",
+            "lora/",
+            "runs/new/",
+            "runs/old/",
+            "saved/",
+            "tokens/0/",
+        ];
+        assert_eq!(found.left_out, made);
+        // A run may be in the very folder; and what is named is read.
+        make(&["run.toml", "metrics.jsonl", "trainer.json", "sampler.json"]);
+        let found = files(root).unwrap();
+        assert_eq!(found.files, expected);
+        let of_run = ["metrics.jsonl", "sampler.json", "trainer.json"];
+        assert_eq!(found.left_out[..3], of_run);
+        let named = root.join("runs/old/metrics.jsonl");
+        assert_eq!(files(&named).unwrap().files, [named]);
     }
 
     #[cfg(unix)]

@@ -3,5 +3,6 @@
 mod card;
 pub(in crate::data) mod files;
 mod hub;
+mod made;
 mod names;
 mod split;
