@@ -206,8 +206,7 @@ impl Guard {
     /// Tokens of the text that the template writes, by what was shown to be somebody's in the one
     /// with stand-ins; `None` where that does not tell.
     fn tokens(&self, shown: &Shown, text: &str, messages: &[Message]) -> Option<Vec<Found<'_>>> {
-        let foreign = |token: &str, place: &Range<usize>| {
-            let (others, answers) = shown.whose(place);
+        let foreign = |token: &str, (others, answers): (bool, bool)| {
             others || answers && self.answers.has(token)
         };
         let find = |text: &str| {
@@ -216,7 +215,7 @@ impl Guard {
             found.collect::<Vec<_>>()
         };
         let seen = find(&shown.text).into_iter().map(|(place, token)| {
-            let foreign = foreign(token, &place);
+            let foreign = foreign(token, shown.whose(&place));
             (place, token, foreign)
         });
         let seen: Vec<_> = seen.collect();
@@ -238,9 +237,11 @@ impl Guard {
             let both = both.map(|((place, token), (_, _, foreign))| (place, token, foreign));
             return Some(both.collect());
         }
-        let source = shown.source_of(text, |part| wrote(messages, part))?;
+        // A token that is there as a whole may be either's.
+        let brought = |part: &str| wrote(messages, part) && find(part).is_empty();
+        let whose = shown.whose_of(text, |part| wrote(messages, part), brought)?;
         let spelt = spelt.into_iter().map(|(place, token)| {
-            let foreign = foreign(token, &source(&place));
+            let foreign = foreign(token, whose(&place));
             (place, token, foreign)
         });
         Some(spelt.collect())

@@ -317,6 +317,8 @@ fn texts_that_no_token_can_have_a_part_of_are_written_once() {
         "<|{{ m.content }}|>",
         "{{ '<|' ~ m.content ~ '|>' }}",
         "{{ '<' }}{{ '>' }}",
+        "{{ '<|%s|>' % m.content }}",
+        "{{ '<|{}|>'.format(m.content) }}",
     ] {
         assert!(needed(&format!("{turns}{part}"), "end"), "{part}");
     }

@@ -1,8 +1,21 @@
 //! What became of a text with stand-ins, and where they ended up.
 
 use super::marks::{CLOSE, OPEN};
-use super::veil::{ANSWERS, GAP, OTHERS, plain};
 use std::ops::Range;
+
+/// Stand-ins are of the planes that Unicode leaves to private use: as far above a character as
+/// this, for what the assistant said and for all else.
+pub(super) const OTHERS: u32 = 0xF0000;
+pub(super) const ANSWERS: u32 = 0x100000;
+
+/// Characters that Unicode leaves out, whose places have stand-ins for those that are too far up to
+/// have one.
+pub(super) const GAP: Range<u32> = 0xD800..0xE000;
+
+/// White space and digits, which templates trim and count with.
+pub(super) fn plain(c: char) -> bool {
+    c.is_whitespace() || c.is_ascii_digit() || c as u32 > 0xFFFD
+}
 
 /// A text that was written with stand-ins, without them, and where they were.
 pub(super) struct Shown {
@@ -60,13 +73,15 @@ impl Shown {
         runs
     }
 
-    /// Where parts of another text come from that is this one but for case, and for one place at
-    /// which a text became another that somebody wrote; `None` if it is not.
-    pub(super) fn source_of<'s>(
+    /// Whose parts of another text are, as [`whose`](Self::whose) tells, that is this one but for
+    /// case and for one place, at which a text became another that somebody wrote, or came in as
+    /// somebody's. `None` if it is not.
+    pub(super) fn whose_of<'s>(
         &'s self,
         other: &'s str,
-        somebody_wrote: impl Fn(&str) -> bool,
-    ) -> Option<impl Fn(&Range<usize>) -> Range<usize> + 's> {
+        edited: impl Fn(&str) -> bool,
+        brought: impl Fn(&str) -> bool,
+    ) -> Option<impl Fn(&Range<usize>) -> (bool, bool) + 's> {
         let [mine, theirs] = [self.text.as_str(), other].map(|text| {
             let places = text.char_indices().map(|(at, c)| (at, Some(c)));
             places.chain([(text.len(), None)]).collect::<Vec<_>>()
@@ -83,9 +98,10 @@ impl Shown {
         let after = after.min(most - before);
         let (mine_end, theirs_end) = (mine.len() - 1 - after, theirs.len() - 1 - after);
         let middle = mine[before].0..mine[mine_end].0;
-        let theirs_alone = self.whose(&middle) != (false, false);
-        let theirs_alone = theirs_alone && somebody_wrote(&self.text[middle]);
-        if !theirs_alone && (before < mine_end || before < theirs_end) {
+        let edited = self.whose(&middle) != (false, false) && edited(&self.text[middle]);
+        let place = theirs[before].0..theirs[theirs_end].0;
+        let brought = !edited && !place.is_empty() && brought(&other[place.clone()]);
+        if !edited && !brought && (before < mine_end || before < theirs_end) {
             return None;
         }
         let index = move |at: usize| theirs.partition_point(|(place, _)| *place < at);
@@ -102,7 +118,9 @@ impl Shown {
             } else {
                 moved(end.max(theirs_end))
             };
-            mine[start].0..mine[end].0
+            let (others, answers) = self.whose(&(mine[start].0..mine[end].0));
+            let inside = part.start < place.end && place.start < part.end;
+            (others || brought && inside, answers)
         })
     }
 }

@@ -1,16 +1,10 @@
 //! Stand-ins for the characters of what people wrote, so that it is known where they end up.
 
 use super::marks::is_word;
-use super::shown::Shown;
+use super::shown::{ANSWERS, GAP, OTHERS, Shown, plain};
 use crate::model::{Message, TOOLS};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ops::Range;
-
-/// Stand-ins are of the planes that Unicode leaves to private use: as far above a character as
-/// this, for what the assistant said and for all else.
-pub(super) const OTHERS: u32 = 0xF0000;
-pub(super) const ANSWERS: u32 = 0x100000;
 
 /// Bytes of the longest text that a template looks for.
 const LONGEST: usize = 64;
@@ -18,10 +12,6 @@ const LONGEST: usize = 64;
 /// What a template may make of texts without them by writing numbers, lists, mappings and dates, by
 /// escapes and the like. Words have some of them.
 const MADE: &str = "\"'\\[](){},:;&#%.-+/_";
-
-/// Characters that Unicode leaves out, whose places have stand-ins for those that are too far up to
-/// have one.
-pub(super) const GAP: Range<u32> = 0xD800..0xE000;
 
 /// What is hidden of what people wrote.
 pub(super) struct Veil {
@@ -162,7 +152,9 @@ fn key(token: &str, texts: &[&str]) -> Vec<char> {
             .map(|cut| cut.1)
             .filter(|part| text.starts_with(part));
         let within = Some(text).filter(|text| token != *text && token.contains(text));
-        for lent in begins.chain(ends).chain(within) {
+        // It may be a pattern.
+        let whole = Some(text).filter(|text| text.contains(['%', '{', '}']));
+        for lent in begins.chain(ends).chain(within).chain(whole) {
             key.retain(|c| !lent.contains(*c));
         }
     }
@@ -185,11 +177,6 @@ pub(super) fn wrote(messages: &[Message], text: &str) -> bool {
     messages.iter().any(|message| {
         message.content.contains(text) || message.extra.values().any(|value| has(value, text))
     })
-}
-
-/// White space and digits, which templates trim and count with.
-pub(super) fn plain(c: char) -> bool {
-    c.is_whitespace() || c.is_ascii_digit() || c as u32 > 0xFFFD
 }
 
 impl Hidden {
