@@ -281,7 +281,7 @@ impl Reader {
             self.sink(&file, line, report, take)
                 .dropped(DropReason::NoParent, None)?;
         }
-        // Where none of the rows has a verdict, it is nobody's doubt but a column of something else.
+        // Where no row has a verdict, nobody was in doubt: the column says something else.
         if let Some(unclear) = unclear.filter(|_| report.is_without_verdict()) {
             return Err(unclear);
         }
