@@ -286,7 +286,8 @@ fn hostile_templates_end_with_an_error_or_a_text() {
                 .map_err(|e| e.to_string().chars().take(90).collect::<String>());
             eprintln!("{took:?} {shown:?} {result:?}");
         }
-        assert!(took < Duration::from_secs(10), "{took:?}: {shown}");
+        // Fuel bounds the work; this tells an end from none, on a busy machine too.
+        assert!(took < Duration::from_secs(60), "{took:?}: {shown}");
         match result {
             Ok(_) => texts += 1,
             Err(Error::Template { .. }) => ended += 1,
