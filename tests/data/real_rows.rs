@@ -518,3 +518,37 @@ fn a_list_of_all_rows_that_is_too_long_says_what_helps() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn what_is_not_read_changes_nothing() {
+    let row = json!({"prompt": "q", "chosen": "y", "rejected": "n", "response": "y"});
+    assert_eq!(pair(&row), ["q", "y", "n"], "a text stays a text");
+    let row = json!({"prompt": "q", "chosen_response": "y", "rejected_response": "n"});
+    assert_eq!(pair(&row), ["u:q", "y", "n"]);
+}
+
+#[test]
+fn answers_that_repeat_a_text_prompt_are_without_it() {
+    let asked = "\n\nHuman: hi\n\nAssistant:";
+    let row = json!({"prompt": asked, "chosen": format!("{asked} yes"), "rejected": format!("{asked} no")});
+    assert_eq!(pair(&row), [asked, " yes", " no"]);
+    // Answers that begin with the same short word as the question are just that.
+    let row = json!({"prompt": "So", "chosen": "So it is", "rejected": "So what"});
+    assert_eq!(pair(&row), ["So", "So it is", "So what"]);
+}
+
+#[test]
+fn answers_without_a_question_make_no_pair() {
+    let row = json!({"chosen": [a("y")], "rejected": [a("n")]});
+    assert!(
+        no_pair(&row).contains("prompt is empty"),
+        "{}",
+        no_pair(&row)
+    );
+    let row = json!({"chosen": [s("S"), a("y")], "rejected": [s("S"), a("n")]});
+    assert!(
+        no_pair(&row).contains("prompt is empty"),
+        "{}",
+        no_pair(&row)
+    );
+}

@@ -112,7 +112,12 @@ fn says_more(columns: &Columns<'_>) -> bool {
         let own = columns.row.get(column.name).is_some_and(|v| !v.is_null());
         columns.gives(column) && !own
     };
-    columns.knows(&SYSTEM) || columns.knows(&HISTORY) || is_named(&COMPLETION) || is_named(&CHOSEN)
+    // Beside what was chosen an answer is not read, whatever its name.
+    let answer = match columns.gives(&CHOSEN) {
+        true => &CHOSEN,
+        false => &COMPLETION,
+    };
+    columns.knows(&SYSTEM) || columns.knows(&HISTORY) || is_named(answer)
 }
 
 fn refuse_documents(columns: &Columns<'_>) -> Result<(), Wrong> {

@@ -23,7 +23,27 @@ pub(in crate::data) fn pair(
     if asked != other {
         return Ok(Parsed::Dropped(DropReason::PromptsDiffer));
     }
-    Ok(Parsed::pair(asked, chosen.text, rejected.text))
+    match &asked {
+        // Without a question there is nothing that either answers.
+        Prompt::Messages(said) if said.iter().all(|turn| turn.role == "system") => {
+            Ok(Parsed::Dropped(DropReason::EmptyPrompt))
+        }
+        Prompt::Text(text) => {
+            let (chosen, rejected) = said_once(text, &chosen.text, &rejected.text);
+            Ok(Parsed::pair(asked.clone(), chosen, rejected))
+        }
+        Prompt::Messages(_) => Ok(Parsed::pair(asked, chosen.text, rejected.text)),
+    }
+}
+
+/// Both answers without the prompt, where both repeat it: a text that long is no accident.
+fn said_once(prompt: &str, chosen: &str, rejected: &str) -> (String, String) {
+    const ACCIDENT: usize = 16;
+    let rest = |answer: &'_ str| answer.strip_prefix(prompt).map(str::to_string);
+    match (rest(chosen), rest(rejected)) {
+        (Some(chosen), Some(rejected)) if prompt.trim().len() >= ACCIDENT => (chosen, rejected),
+        _ => (chosen.into(), rejected.into()),
+    }
 }
 
 /// Whether a row has two answers of which one is better: what was rejected stands beside what was
