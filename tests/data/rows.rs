@@ -227,7 +227,7 @@ mod table {
     fn a_separator_that_excel_is_told_is_no_row() {
         for separator in [",", ";", "\t", "|"] {
             let rows = ["prompt,completion,label", "a,b,1"].map(|row| row.replace(',', separator));
-            for end in ["\n", "\r\n"] {
+            for end in ["\n", "\r\n", "\r"] {
                 let (_folder, path) = table(&format!("sep={separator}{end}{}", rows.join(end)));
                 let loaded = read_binary(&path).unwrap();
                 assert_eq!(loaded.examples, [BinaryExample::new("a", "b", true)]);

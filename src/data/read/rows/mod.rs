@@ -93,7 +93,7 @@ fn separated(
 
 /// What a first line says that Excel reads and does not show, as `sep=;`.
 fn separator(line: &str) -> Option<u8> {
-    match line.trim_end_matches('\r').as_bytes() {
+    match line.as_bytes() {
         [b's', b'e', b'p', b'=', separator] => Some(*separator),
         _ => None,
     }
@@ -107,7 +107,8 @@ fn delimiter(
     is_row: &dyn Fn(&JsonRow) -> bool,
 ) -> Result<Option<u8>, Error> {
     let begin = reader.fill_buf().map_err(Error::io("read", path))?;
-    let line = begin.split(|byte| *byte == b'\n').next().unwrap_or(begin);
+    let mut lines = begin.split(|byte| matches!(byte, b'\r' | b'\n'));
+    let line = lines.next().unwrap_or(begin);
     let line = String::from_utf8_lossy(line);
     if let Some(said) = separator(&line) {
         return Ok(Some(said));
