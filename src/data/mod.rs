@@ -41,6 +41,7 @@ mod sampler;
 mod tally;
 mod tokens;
 
+#[cfg(feature = "align")]
 pub(crate) use nearest::nearest;
 
 pub use batch::batcher::Batcher;

@@ -302,6 +302,6 @@ fn literals(definition: &str) -> Vec<String> {
     literals
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tokenizers"))]
 #[path = "guard_tests.rs"]
 mod tests;

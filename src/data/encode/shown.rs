@@ -1,6 +1,7 @@
 //! What became of a text with stand-ins, and where they ended up.
 
 use super::marks::{CLOSE, OPEN};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Stand-ins are of the planes that Unicode leaves to private use: as far above a character as
@@ -15,6 +16,40 @@ pub(super) const GAP: Range<u32> = 0xD800..0xE000;
 /// White space and digits, which templates trim and count with.
 pub(super) fn plain(c: char) -> bool {
     c.is_whitespace() || c.is_ascii_digit() || c as u32 > 0xFFFD
+}
+
+/// The text with stand-ins that JSON or Python wrote as escapes, which they do not write the
+/// characters as that they stand for.
+fn unescaped(veiled: &str) -> Cow<'_, str> {
+    if !veiled.contains("\\ud") && !veiled.contains("\\U") {
+        return Cow::Borrowed(veiled);
+    }
+    let code = |text: &str, at: usize, digits: usize| {
+        let digits = text.get(at..at + digits)?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    // What an escape at the beginning stands for, and its length.
+    let escape = |text: &str| match text.as_bytes() {
+        [b'\\', b'U', ..] => Some((code(text, 2, 8)?, 10)),
+        [b'\\', b'u', _, _, _, _, b'\\', b'u', ..] => {
+            let (high, low) = (code(text, 2, 4)?, code(text, 8, 4)?);
+            let pair = (0xD800..0xDC00).contains(&high) && (0xDC00..0xE000).contains(&low);
+            let code = 0x10000 + (high.wrapping_sub(0xD800) << 10) + low.wrapping_sub(0xDC00);
+            pair.then_some((code, 12))
+        }
+        _ => None,
+    };
+    let (mut written, mut rest) = (String::with_capacity(veiled.len()), veiled);
+    while let Some(at) = rest.find('\\') {
+        written += &rest[..at];
+        rest = &rest[at..];
+        let stand_in = escape(rest).filter(|(code, _)| *code >= OTHERS);
+        let stand_in = stand_in.and_then(|(code, length)| Some((char::from_u32(code)?, length)));
+        let (c, length) = stand_in.unwrap_or(('\\', 1));
+        written.push(c);
+        rest = &rest[length..];
+    }
+    Cow::Owned(written + rest)
 }
 
 /// A text that was written with stand-ins, without them, and where they were.
@@ -32,7 +67,7 @@ impl Shown {
             _ => char::from_u32(code),
         };
         let (mut text, mut hidden) = (String::with_capacity(veiled.len()), Vec::new());
-        for c in veiled.chars() {
+        for c in unescaped(veiled).chars() {
             let code = c as u32;
             let answer = code >= ANSWERS;
             let base = if answer { ANSWERS } else { OTHERS };
@@ -150,4 +185,33 @@ pub(super) fn marked(
     let said = said.iter();
     let said = said.map(|span| moved(span.start)..moved(span.end));
     (marked, said.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_ins_are_known_behind_escapes() {
+        // `<` of others is U+F003C, `s` of the assistant U+100073.
+        for veiled in [
+            "a\u{F003C}\u{100073}",
+            "a\\udb80\\udc3c\\udbc0\\udc73",
+            "a\\U000f003c\\U00100073",
+        ] {
+            let shown = Shown::new(veiled, &[]);
+            assert_eq!(shown.text, "a<s", "{veiled}");
+            assert_eq!(shown.hidden, [(1, false), (2, true)]);
+        }
+        for text in [
+            "\\ud83d\\ude00",
+            "\\U0001F600",
+            "\\ud",
+            "\\U",
+            "\\udb80\\u",
+            "é\\ud\\é",
+        ] {
+            assert_eq!(Shown::new(text, &[]).text, text);
+        }
+    }
 }

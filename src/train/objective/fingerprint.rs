@@ -53,11 +53,14 @@ fn values(tensor: Tensor<1>) -> Vec<f64> {
 
 /// How far models that are one may be apart in the mean: half precision rounds a token by up to
 /// some hundredths of a nat, on each device in its own way.
+#[cfg(feature = "train")]
 const NATS: f64 = 0.05;
 /// The same, as a share of what they say.
+#[cfg(feature = "train")]
 const SHARE: f64 = 2e-3;
 
 /// Whether two models say the same, but for the rounding of another device.
+#[cfg(feature = "train")]
 pub(in crate::train) fn agree(ours: &[f64], theirs: &[f64]) -> bool {
     let rows = || ours.iter().zip(theirs);
     let n = rows().count();
@@ -70,7 +73,7 @@ pub(in crate::train) fn agree(ours: &[f64], theirs: &[f64]) -> bool {
     apart <= NATS + SHARE * size
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
 

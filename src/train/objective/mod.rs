@@ -12,6 +12,7 @@ mod wpo;
 
 pub use beta_dpo::{BetaDpo, BetaDpoConfig};
 pub use fingerprint::Fingerprint;
+#[cfg(feature = "train")]
 pub(in crate::train) use fingerprint::agree;
 pub use sft::SmoothedSft;
 pub use wpo::Wpo;
